@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import type {
+  AppInfo,
+  ClusterSummary,
+  EndpointTest,
+  KeyDetail,
+  KeyPage,
+  NoteTopic,
+  Settings,
+} from './views.ts';
+
+/** etcd's default request limit; a value larger than this is refused before it is sent. */
+export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
+export const MAX_KEY_BYTES = 64 * 1024;
+export const MAX_PAGE_ROWS = 5_000;
+
+const bytes = (max: number) =>
+  z.instanceof(Uint8Array).refine((b) => b.length <= max, `more than ${max} bytes`);
+export const keyBytes = bytes(MAX_KEY_BYTES);
+export const revision = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+export const hexId = z.string().regex(/^[0-9a-f]{1,16}$/, 'an id in hex, as etcdctl prints it');
+export const clusterId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const nodeName = z.string().min(1).max(128);
+const clusterName = z.string().trim().min(1).max(64);
+const endpoint = z
+  .string()
+  .trim()
+  .regex(
+    /^(https?:\/\/)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
+    'host:port, optionally with http:// or https://',
+  );
+const endpoints = z.array(endpoint).min(1).max(32);
+const none = z.object({}).strict();
+const inCluster = <T extends z.ZodRawShape>(shape: T) => z.object({ clusterId, ...shape }).strict();
+
+/** Half-open [key, rangeEnd); no rangeEnd is the one key, a rangeEnd of one zero byte is to the end of the key space. */
+const range = { key: keyBytes, rangeEnd: keyBytes.optional() };
+
+export const localClusterInput = z
+  .object({
+    name: clusterName,
+    nodes: z.union([z.literal(1), z.literal(3), z.literal(5), z.literal(7)]),
+    basePort: z.number().int().min(1024).max(65_000).optional(),
+    quotaBytes: z.number().int().positive().optional(),
+    start: z.boolean().default(true),
+  })
+  .strict();
+
+/** Every call: the input's schema and, as a type, its output. Nothing crosses that is not here. */
+export const CALL_INPUTS = {
+  'app.info': none,
+  'settings.get': none,
+  'settings.set': z
+    .object({
+      theme: z.enum(['system', 'light', 'dark']).optional(),
+      language: z.enum(['system', 'en', 'zh']).optional(),
+      density: z.enum(['compact', 'comfortable']).optional(),
+    })
+    .strict(),
+
+  'clusters.list': none,
+  'clusters.createLocal': localClusterInput,
+  'clusters.addRemote': z.object({ name: clusterName, endpoints }).strict(),
+  'clusters.rename': inCluster({ name: clusterName }),
+  /** A remote one is forgotten; a local one is stopped, and its data deleted if asked. */
+  'clusters.remove': inCluster({ deleteData: z.boolean() }),
+  'clusters.testEndpoints': z.object({ endpoints }).strict(),
+  'clusters.start': inCluster({}),
+  'clusters.stop': inCluster({}),
+
+  'nodes.start': inCluster({ node: nodeName }),
+  'nodes.stop': inCluster({ node: nodeName }),
+  'nodes.kill': inCluster({ node: nodeName }),
+  'nodes.restart': inCluster({ node: nodeName }),
+
+  'keys.list': inCluster({
+    prefix: keyBytes,
+    /** Resume after this key. */
+    after: keyBytes.optional(),
+    limit: z.number().int().min(1).max(MAX_PAGE_ROWS),
+    /** 0 or absent: now. */
+    revision: revision.optional(),
+  }),
+  'keys.count': inCluster({ ...range, revision: revision.optional() }),
+  'keys.get': inCluster({ key: keyBytes, revision: revision.optional() }),
+  'keys.put': inCluster({
+    key: keyBytes.refine((k) => k.length > 0, 'a key has at least one byte'),
+    value: bytes(MAX_VALUE_BYTES),
+    /** null detaches; absent keeps the lease it has. */
+    lease: hexId.nullable().optional(),
+    /** Compare-and-swap: 0 demands that the key does not exist. Absent overwrites. */
+    expectModRevision: revision.optional(),
+  }),
+  'keys.delete': inCluster({
+    keys: z.array(keyBytes).min(1).max(1_000),
+    /** For a single key: only if it is still at this revision. */
+    expectModRevision: revision.optional(),
+  }),
+  'keys.deleteRange': inCluster(range),
+
+  'leases.grant': inCluster({
+    ttl: z.number().int().min(1).max(9_000_000_000),
+    id: hexId.optional(),
+  }),
+  'leases.revoke': inCluster({ ids: z.array(hexId).min(1).max(1_000) }),
+  /** One renewal now. */
+  'leases.renew': inCluster({ id: hexId }),
+  /** Keep alive from this app, until switched off or the app ends. */
+  'leases.keepAlive': inCluster({ id: hexId, on: z.boolean() }),
+  'leases.keys': inCluster({ id: hexId }),
+
+  'storage.compact': inCluster({ revision: revision.min(1), physical: z.boolean() }),
+  'storage.defragment': inCluster({ node: nodeName }),
+  'storage.disarm': inCluster({ memberId: hexId, type: z.enum(['NOSPACE', 'CORRUPT']) }),
+
+  'notes.list': none,
+} as const;
+
+export interface CallOutputs {
+  'app.info': AppInfo;
+  'settings.get': Settings;
+  'settings.set': Settings;
+  'clusters.list': ClusterSummary[];
+  'clusters.createLocal': ClusterSummary;
+  'clusters.addRemote': ClusterSummary;
+  'clusters.rename': ClusterSummary;
+  'clusters.remove': Record<string, never>;
+  'clusters.testEndpoints': EndpointTest[];
+  'clusters.start': Record<string, never>;
+  'clusters.stop': Record<string, never>;
+  'nodes.start': Record<string, never>;
+  'nodes.stop': Record<string, never>;
+  'nodes.kill': Record<string, never>;
+  'nodes.restart': Record<string, never>;
+  'keys.list': KeyPage;
+  'keys.count': { count: number; revision: number };
+  'keys.get': KeyDetail | null;
+  'keys.put': { revision: number };
+  'keys.delete': { deleted: number; revision: number };
+  'keys.deleteRange': { deleted: number; revision: number };
+  'leases.grant': { id: string; ttl: number };
+  'leases.revoke': { revoked: number };
+  'leases.renew': { ttl: number };
+  'leases.keepAlive': { on: boolean };
+  'leases.keys': { ttl: number; grantedTtl: number; keys: Uint8Array[] };
+  'storage.compact': { revision: number };
+  'storage.defragment': { beforeBytes: number; afterBytes: number };
+  'storage.disarm': Record<string, never>;
+  'notes.list': NoteTopic[];
+}
+
+export type CallName = keyof typeof CALL_INPUTS;
+/** What a caller passes: defaults may be left out. */
+export type CallInput<N extends CallName> = z.input<(typeof CALL_INPUTS)[N]>;
+/** What the handler gets, after validation. */
+export type CallParsed<N extends CallName> = z.output<(typeof CALL_INPUTS)[N]>;
+export type CallOutput<N extends CallName> = CallOutputs[N];

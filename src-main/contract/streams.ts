@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { clusterId, keyBytes, revision } from './calls.ts';
+import type {
+  ClusterOverview,
+  ClusterSummary,
+  LeaseList,
+  LogLine,
+  StorageView,
+  WatchItem,
+} from './views.ts';
+
+/** Every stream: the input's schema and, as a type, its item. */
+export const STREAM_INPUTS = {
+  /** The whole list, at once and after every change. */
+  'clusters.follow': z.object({}).strict(),
+  /** The whole overview, at once, after every change of a node and about once a second. */
+  'cluster.overview': z.object({ clusterId }).strict(),
+  'watch.open': z
+    .object({
+      clusterId,
+      key: keyBytes,
+      rangeEnd: keyBytes.optional(),
+      /** 0 or absent: from now. */
+      startRevision: revision.optional(),
+      prevValue: z.boolean().default(true),
+    })
+    .strict(),
+  /** About once a second. `limit` bounds the rows; the soonest to expire come first. */
+  'leases.follow': z
+    .object({ clusterId, limit: z.number().int().min(1).max(10_000).default(1_000) })
+    .strict(),
+  /** About every two seconds. */
+  'storage.follow': z.object({ clusterId }).strict(),
+  /** The last `tail` lines of each node, then what is written. */
+  'logs.follow': z
+    .object({ clusterId, tail: z.number().int().min(0).max(5_000).default(500) })
+    .strict(),
+} as const;
+
+export interface StreamItems {
+  'clusters.follow': ClusterSummary[];
+  'cluster.overview': ClusterOverview;
+  'watch.open': WatchItem;
+  'leases.follow': LeaseList;
+  'storage.follow': StorageView;
+  'logs.follow': LogLine[];
+}
+
+export type StreamName = keyof typeof STREAM_INPUTS;
+export type StreamInput<N extends StreamName> = z.input<(typeof STREAM_INPUTS)[N]>;
+export type StreamParsed<N extends StreamName> = z.output<(typeof STREAM_INPUTS)[N]>;
+export type StreamItem<N extends StreamName> = StreamItems[N];

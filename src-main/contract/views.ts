@@ -1,0 +1,248 @@
+/**
+ * What the views are shown: plain data that survives structured clone and MessagePack.
+ * Keys and values are bytes. Lease and member ids are hex as etcdctl prints them. Times are Unix milliseconds.
+ */
+export type ClusterKind = 'local' | 'remote';
+export type ClusterHealth =
+  | 'healthy'
+  | 'degraded'
+  | 'noQuorum'
+  | 'stopped'
+  | 'unreachable'
+  | 'starting';
+
+export interface ClusterSummary {
+  id: string;
+  name: string;
+  kind: ClusterKind;
+  endpoints: string[];
+  nodeCount: number;
+  upCount: number;
+  health: ClusterHealth;
+  /** Alarms in force, e.g. NOSPACE. */
+  alarms: string[];
+}
+
+export type NodeProcessState =
+  | 'stopped'
+  | 'starting'
+  | 'running'
+  | 'paused'
+  | 'stopping'
+  | 'crashed'
+  | 'backoff';
+
+export type NodeRole = 'leader' | 'follower' | 'candidate' | 'learner' | 'down' | 'unknown';
+
+export interface NodeView {
+  name: string;
+  /** Member id in hex, once known. */
+  memberId: string | null;
+  role: NodeRole;
+  clientUrl: string;
+  peerUrl: string | null;
+  term: number | null;
+  commitIndex: number | null;
+  appliedIndex: number | null;
+  dbSizeBytes: number | null;
+  dbSizeInUseBytes: number | null;
+  version: string | null;
+  /** Round trip of the last Status call. */
+  latencyMs: number | null;
+  /** Why it does not answer, in one line. */
+  error: string | null;
+  /** What the node itself reports as wrong, e.g. "NOSPACE". */
+  warnings: string[];
+  /** Local clusters only. */
+  process: {
+    state: NodeProcessState;
+    pid: number | null;
+    startedAtMs: number | null;
+    restarts: number;
+    nextRestartAtMs: number | null;
+    /** How it ended last, e.g. "killed by SIGKILL", "exited with code 1: …". */
+    lastExit: string | null;
+  } | null;
+}
+
+/** What happened in a cluster as the app saw it: leader changes, starts, crashes, compactions. */
+export interface ClusterEvent {
+  id: number;
+  atMs: number;
+  node: string | null;
+  kind:
+    | 'leader'
+    | 'noLeader'
+    | 'started'
+    | 'stopped'
+    | 'killed'
+    | 'crashed'
+    | 'restarting'
+    | 'alarm'
+    | 'compacted'
+    | 'defragmented'
+    | 'reachable'
+    | 'unreachable';
+  /** English one-liner; the renderer may word it by kind and detail instead. */
+  text: string;
+  detail: Record<string, string | number>;
+}
+
+export interface ClusterOverview {
+  cluster: ClusterSummary;
+  clusterIdHex: string | null;
+  /** Highest revision seen on any member. */
+  revision: number | null;
+  leader: string | null;
+  term: number | null;
+  leaderSinceMs: number | null;
+  /** Set while there is no leader. */
+  noLeaderSinceMs: number | null;
+  quorum: number;
+  nodes: NodeView[];
+  /** Newest first, bounded. */
+  events: ClusterEvent[];
+  atMs: number;
+}
+
+export interface KeyRow {
+  key: Uint8Array;
+  createRevision: number;
+  modRevision: number;
+  version: number;
+  lease: string | null;
+  /** Bytes, where the listing carried values; null for keys-only listings. */
+  valueBytes: number | null;
+}
+
+export interface KeyPage {
+  rows: KeyRow[];
+  /** Keys that match, at `revision`. */
+  count: number;
+  /** Revision the page was read at: pass it on to page consistently. */
+  revision: number;
+  /** Pass as `after` for the next page; null at the end. */
+  next: Uint8Array | null;
+}
+
+export interface KeyDetail extends KeyRow {
+  value: Uint8Array;
+  valueBytes: number;
+  /** Seconds left on its lease, if any. */
+  leaseTtl: number | null;
+  /** Revision of the store as this was read. */
+  revision: number;
+}
+
+export interface WatchEventView {
+  type: 'put' | 'delete';
+  key: Uint8Array;
+  value: Uint8Array | null;
+  prevValue: Uint8Array | null;
+  modRevision: number;
+  createRevision: number;
+  version: number;
+  lease: string | null;
+  receivedAtMs: number;
+}
+
+export type WatchItem =
+  | { kind: 'opened'; revision: number; node: string }
+  | { kind: 'events'; events: WatchEventView[] }
+  /** The stream broke and is being resumed at `nextRevision`: nothing is lost unless `compacted` follows. */
+  | { kind: 'reconnecting'; nextRevision: number; error: string }
+  | { kind: 'compacted'; compactRevision: number }
+  | { kind: 'failed'; error: string };
+
+export interface LeaseRow {
+  id: string;
+  /** Seconds left when read; -1 once it is gone. */
+  ttl: number;
+  grantedTtl: number;
+  keyCount: number;
+  /** The first few attached keys. */
+  keys: Uint8Array[];
+  /** This app sends keep-alives for it. */
+  keepAlive: boolean;
+}
+
+export interface LeaseList {
+  leases: LeaseRow[];
+  /** All leases in the cluster; `leases` may be cut. */
+  total: number;
+  readAtMs: number;
+}
+
+export interface StorageMember {
+  name: string;
+  memberId: string;
+  role: NodeRole;
+  dbSizeBytes: number;
+  dbSizeInUseBytes: number;
+}
+
+export interface StorageView {
+  members: StorageMember[];
+  /** null where the cluster does not tell (a remote etcd without readable metrics). */
+  quotaBytes: number | null;
+  revision: number;
+  /** Highest compacted revision as far as known. */
+  compactRevision: number | null;
+  keyCount: number | null;
+  alarms: { memberId: string; name: string; type: 'NOSPACE' | 'CORRUPT' }[];
+  /** Size and revision over time since the app started watching, oldest first, bounded. */
+  samples: { atMs: number; dbSizeBytes: number; inUseBytes: number; revision: number }[];
+  unreachable: { name: string; error: string }[];
+  atMs: number;
+}
+
+export interface LogLine {
+  /** Grows by one per line and node. */
+  seq: number;
+  node: string;
+  atMs: number | null;
+  level: 'debug' | 'info' | 'warn' | 'error';
+  message: string;
+  fields: Record<string, unknown>;
+}
+
+export interface NoteSource {
+  label: string;
+  url: string;
+}
+
+export interface NoteCell {
+  en: string;
+  zh: string;
+}
+
+export interface NoteTopic {
+  id: string;
+  title: NoteCell;
+  summary: NoteCell;
+  rows: { label: NoteCell; etcd: NoteCell; zookeeper: NoteCell; consul: NoteCell }[];
+  sources: NoteSource[];
+}
+
+export interface AppInfo {
+  version: string;
+  host: 'electron' | 'browser';
+  platform: string;
+  dataDir: string;
+  nodeVersion: string;
+}
+
+export interface Settings {
+  theme: 'system' | 'light' | 'dark';
+  language: 'system' | 'en' | 'zh';
+  density: 'compact' | 'comfortable';
+}
+
+export interface EndpointTest {
+  endpoint: string;
+  ok: boolean;
+  version: string | null;
+  latencyMs: number | null;
+  error: string | null;
+  hint: string | null;
+}

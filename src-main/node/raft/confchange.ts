@@ -83,9 +83,10 @@ export function isLeave(change: ConfChange): boolean {
 }
 
 /**
- * The configuration after the change (thesis 4.1 and 4.3): at most one voter differs, and the change takes
- * effect at once; more than one, or explicitJoint, and a joint configuration comes first, which is left by
- * an empty change. With explicitJoint the proposer leaves it; otherwise the leader does so by itself.
+ * The configuration after the change (thesis 4.1 and 4.3): at most one voter differs, and the
+ * change takes effect at once; more than one, or explicitJoint, and a joint configuration comes
+ * first, which is left by an empty change. With explicitJoint the proposer leaves it; otherwise the
+ * leader does so by itself.
  * @throws CodedError InvalidConfChange
  */
 export function applyChange(config: Configuration, change: ConfChange): Configuration {

@@ -16,7 +16,10 @@ import {
   type SnapshotMeta,
 } from './types.ts';
 
-/** Messages held between two calls of ready(), of each kind. Beyond it they are lost, as on a network. */
+/**
+ * Messages held between two calls of ready(), of each kind. Beyond it they are lost, as on a
+ * network.
+ */
 export const MAX_OUTBOX_MESSAGES = 16_384;
 
 /** Sent only after what they promise is durable: votes, pre-votes' answers and acknowledgements. */
@@ -44,7 +47,10 @@ export interface PendingSnapshot {
 
 export type OutgoingMessage = Partial<Message> & Pick<Message, 'type' | 'to'>;
 
-/** One group's Raft state at one node, and what every role needs. The roles are in files of their own. */
+/**
+ * One group's Raft state at one node, and what every role needs. The roles are in files of their
+ * own.
+ */
 export class RaftCore {
   readonly id: RaftId;
   readonly config: RaftConfig;
@@ -61,12 +67,17 @@ export class RaftCore {
   leader: RaftId = NONE;
   configuration: Configuration;
 
-  /** Ticks since a leader was heard, a vote was given or an election began; on a leader, since its last check. */
+  /**
+   * Ticks since a leader was heard, a vote was given or an election began; on a leader, since its
+   * last check.
+   */
   electionElapsed = 0;
   /** Ticks since the last heartbeats; leader only. */
   heartbeatElapsed = 0;
   /** This round's timeout in ticks, in [electionTicks, 2 * electionTicks). */
   electionTimeout = 0;
+  /** The leader has asked this node to take over, and a change of members must be applied first. */
+  campaignOnceApplied = false;
   /** Candidates: the answers so far. */
   votes = new Map<RaftId, boolean>();
 
@@ -74,7 +85,10 @@ export class RaftCore {
   progress = new Map<RaftId, Progress>();
   /** Leader: something may have to be sent at the next flush. */
   unsent = false;
-  /** Leader: index of its own first entry; what precedes is committed by it only through it (thesis 3.6.2). */
+  /**
+   * Leader: index of its own first entry; what precedes is committed by it only through it (thesis
+   * 3.6.2).
+   */
   termStart = 0;
   /** Leader: it won without asking anybody, so its vote may not be durable yet. */
   electedAlone = false;
@@ -128,7 +142,8 @@ export class RaftCore {
   }
 
   /**
-   * What votes and their answers say of the commit index, with the term of the entry there in rejectHint.
+   * What votes and their answers say of the commit index, with the term of the entry there in
+   * rejectHint.
    * @see learnCommit
    */
   commitClaim(): Pick<Message, 'commit' | 'rejectHint'> {
@@ -137,9 +152,10 @@ export class RaftCore {
   }
 
   /**
-   * A configuration takes effect when its entry is known to be committed, and whoever knew may be gone or removed
-   * before telling. Two members with different ideas of the configuration could then refuse each other for ever, so
-   * votes and answers tell what is committed (after raft-rs). By log matching the same entry means the same prefix.
+   * A configuration takes effect when its entry is known to be committed, and whoever knew may be
+   * gone or removed before telling. Two members with different ideas of the configuration could
+   * then refuse each other for ever, so votes and answers tell what is committed (after raft-rs).
+   * By log matching the same entry means the same prefix.
    */
   learnCommit(message: Message): void {
     const { commit, rejectHint } = message;
@@ -169,6 +185,7 @@ export class RaftCore {
     this.electionElapsed = 0;
     this.heartbeatElapsed = 0;
     this.#drawElectionTimeout();
+    this.campaignOnceApplied = false;
     this.votes = new Map();
     this.progress = new Map();
     this.unsent = false;
@@ -205,7 +222,10 @@ export class RaftCore {
     });
   }
 
-  /** Fills in sender and term, and puts the message where it may go out without a promise broken. False: lost. */
+  /**
+   * Fills in sender and term, and puts the message where it may go out without a promise broken.
+   * False: lost.
+   */
   send(fields: OutgoingMessage): boolean {
     assert(fields.to !== this.id && fields.to !== NONE, 'message to nobody');
     const late = AFTER_PERSIST.has(fields.type) || this.#leadershipAtRisk();
@@ -230,9 +250,10 @@ export class RaftCore {
   }
 
   /**
-   * A sole voter leads by its own vote, before that vote is durable. If it crashed now it could lead the same term
-   * again with other entries, so nothing may leave it before its first entry of the term is durable, and with it,
-   * being written no later, the vote. Any other leader was answered by voters, whom it asked after it had persisted.
+   * A sole voter leads by its own vote, before that vote is durable. If it crashed now it could
+   * lead the same term again with other entries, so nothing may leave it before its first entry of
+   * the term is durable, and with it, being written no later, the vote. Any other leader was
+   * answered by voters, whom it asked after it had persisted.
    */
   #leadershipAtRisk(): boolean {
     return this.role === 'leader' && this.electedAlone && this.log.stable < this.termStart;

@@ -10,11 +10,16 @@ import { NONE } from './types.ts';
 type CampaignKind = 'preVote' | 'vote' | 'transfer';
 
 /**
- * Starts an election, if this node may win one. A node that has committed but not applied a configuration change does
- * not know the configuration it would be elected by, and applies first.
+ * Starts an election, if this node may win one. A node that has committed but not applied a
+ * configuration change does not know the configuration it would be elected by, and applies first.
  */
 export function campaign(core: RaftCore, kind: CampaignKind): void {
-  if (core.role === 'leader' || !core.promotable || core.log.hasUnappliedConfChange()) return;
+  if (core.role === 'leader' || !core.promotable) return;
+  if (core.log.hasUnappliedConfChange()) {
+    // A leader that was removed hands over in the same turn as it tells of the commit.
+    core.campaignOnceApplied = kind === 'transfer';
+    return;
+  }
   if (kind === 'preVote') becomePreCandidate(core);
   else becomeCandidate(core);
   if (recordVote(core, core.id, true) === 'won') {
@@ -35,6 +40,11 @@ export function campaign(core: RaftCore, kind: CampaignKind): void {
       ...core.commitClaim(),
     });
   }
+}
+
+/** Takes over as told, now that what held it back is applied. */
+export function campaignIfDeferred(core: RaftCore): void {
+  if (core.campaignOnceApplied) campaign(core, 'transfer');
 }
 
 export function campaignOnTimeout(core: RaftCore): void {
@@ -70,14 +80,18 @@ function becomeLeader(core: RaftCore): void {
   core.leader = core.id;
   core.electedAlone = alone;
   trackMembers(core);
-  // Whatever is in the log may hold a change of configuration, so the next one waits until all is applied.
+  // Whatever is in the log may hold a change of configuration, so the next one waits until all is
+  // applied.
   core.pendingConfIndex = core.log.lastIndex;
   core.termStart = core.log.lastIndex + 1;
   // Earlier terms' entries commit only through one of this term (thesis 3.6.2).
   appendEntries(core, EntryType.NORMAL, [Buffer.alloc(0)]);
 }
 
-/** Brings the leader's view of the members in line with the configuration; what is known of the rest stays. */
+/**
+ * Brings the leader's view of the members in line with the configuration; what is known of the rest
+ * stays.
+ */
 export function trackMembers(core: RaftCore): void {
   const before = core.progress;
   core.progress = new Map();
@@ -125,7 +139,9 @@ export function handleVoteRequest(core: RaftCore, message: Message): void {
   });
 }
 
-/** A leader that is alive holds elections back, unless it asked for this one (thesis 4.2.3, 6.4.1). */
+/**
+ * A leader that is alive holds elections back, unless it asked for this one (thesis 4.2.3, 6.4.1).
+ */
 export function inLease(core: RaftCore, message: Message): boolean {
   return (
     core.config.checkQuorum &&

@@ -63,13 +63,17 @@ function handleAppend(core: RaftCore, message: Message): void {
   });
 }
 
-/** Goes out after everything up to the index is durable, as it waits for the writes of this and earlier Readies. */
+/**
+ * Goes out after everything up to the index is durable, as it waits for the writes of this and
+ * earlier Readies.
+ */
 function acknowledge(core: RaftCore, to: bigint, index: number): void {
   core.send({ type: MessageType.APPEND_RESPONSE, to, index });
 }
 
 function handleHeartbeat(core: RaftCore, message: Message): void {
-  // The leader knows that we have it; a log that ends before has lost acknowledged entries, and commitTo says so.
+  // The leader knows that we have it; a log that ends before has lost acknowledged entries, and
+  // commitTo says so.
   core.log.commitTo(message.commit);
   core.send({
     type: MessageType.HEARTBEAT_RESPONSE,
@@ -92,7 +96,10 @@ function handleSnapshot(core: RaftCore, message: Message): void {
   core.snapshot = { meta, from: message.from, installing: false };
 }
 
-/** The snapshot to give to the driver now, if there is one that is still newer than the log's committed part. */
+/**
+ * The snapshot to give to the driver now, if there is one that is still newer than the log's
+ * committed part.
+ */
 export function takeSnapshot(core: RaftCore): SnapshotMeta | undefined {
   const pending = core.snapshot;
   if (pending === undefined || pending.installing) return undefined;

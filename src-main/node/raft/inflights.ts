@@ -1,12 +1,15 @@
 import { assert } from '../../base/assert.ts';
 
 /**
- * The appends under way to one follower, each known by the index of its last entry: a ring of fixed size, so
- * that a follower that is slow or gone costs a bounded amount of memory and network.
+ * The appends under way to one follower, each known by the index of its last entry: a ring of fixed
+ * size, so that a follower that is slow or gone costs a bounded amount of memory and network.
  */
 export class Inflights {
   readonly limit: number;
-  /** Last entry indices, ascending from #start; slots outside [#start, #start + #count) mean nothing. */
+  /**
+   * Last entry indices, ascending from #start; slots outside [#start, #start + #count) mean
+   * nothing.
+   */
   readonly #ring: number[];
   /** Slot of the oldest append. Always in [0, limit). */
   #start = 0;

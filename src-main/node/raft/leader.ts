@@ -70,7 +70,8 @@ export function handleSnapshotStatus(core: RaftCore, from: RaftId, failed: boole
   if (progress?.state !== 'snapshot') return;
   if (failed) progress.pendingSnapshot = 0;
   progress.becomeProbe();
-  // The follower still has to install it, or the cause of the failure to go: wait for its next answer.
+  // The follower still has to install it, or the cause of the failure to go: wait for its next
+  // answer.
   progress.probeSent = true;
 }
 
@@ -171,11 +172,15 @@ export function handlePropose(core: RaftCore, message: Message): void {
   if (data.length > 0) proposeAsLeader(core, EntryType.NORMAL, data);
 }
 
-/** Leaves a joint configuration as soon as it is applied. Also a new leader's duty towards its predecessor's. */
+/**
+ * Leaves a joint configuration as soon as it is applied. Also a new leader's duty towards its
+ * predecessor's.
+ */
 export function autoLeave(core: RaftCore): void {
   if (core.role !== 'leader' || !core.configuration.autoLeave) return;
   if (core.pendingConfIndex > core.log.applied || core.transferee !== NONE) return;
-  // Not subject to the limit on uncommitted bytes: without it no change would ever come through again.
+  // Not subject to the limit on uncommitted bytes: without it no change would ever come through
+  // again.
   appendEntries(core, EntryType.CONF_CHANGE, [Buffer.alloc(0)]);
   core.pendingConfIndex = core.log.lastIndex;
 }

@@ -22,7 +22,8 @@ interface Write {
 
 /**
  * The log in memory, from its base on. Invariants, at any time:
- * base <= applied <= handedOut <= commit, handedOut <= stable <= written <= last, and base <= commit <= last.
+ * base <= applied <= handedOut <= commit, handedOut <= stable <= written <= last, and base <=
+ * commit <= last.
  */
 export class RaftLog {
   /** Entry i has index baseIndex + 1 + i; terms never go down. */
@@ -147,8 +148,9 @@ export class RaftLog {
   }
 
   /**
-   * The follower's append after (prevIndex, prevTerm): entries that are there already are skipped, and from the
-   * first that differs on, the old ones go. False if the logs do not agree at prevIndex.
+   * The follower's append after (prevIndex, prevTerm): entries that are there already are skipped,
+   * and from the first that differs on, the old ones go. False if the logs do not agree at
+   * prevIndex.
    */
   tryAppend(prevIndex: number, prevTerm: number, entries: readonly Entry[]): boolean {
     if (!this.matches(prevIndex, prevTerm)) return false;
@@ -166,14 +168,15 @@ export class RaftLog {
     this.#entries.length = from - this.firstIndex;
     this.#stable = Math.min(this.#stable, from - 1);
     this.#written = Math.min(this.#written, from - 1);
-    // A write of what was there before says nothing about what comes instead, even if, after further
-    // truncations, the very same entries come back: the disk held others in between.
+    // A write of what was there before says nothing about what comes instead, even if, after
+    // further truncations, the very same entries come back: the disk held others in between.
     for (const write of this.#writes) write.stableTo = Math.min(write.stableTo, from - 1);
   }
 
   /**
-   * The highest index <= the given one whose term is <= the given one: where a log that has this term at the
-   * index may agree with ours. All the entries of a conflicting term are skipped in one exchange (thesis 5.3).
+   * The highest index <= the given one whose term is <= the given one: where a log that has this
+   * term at the index may agree with ours. All the entries of a conflicting term are skipped in one
+   * exchange (thesis 5.3).
    */
   findConflictByTerm(index: number, term: number): { index: number; term: number } {
     let at = Math.min(index, this.lastIndex);
@@ -208,8 +211,9 @@ export class RaftLog {
   }
 
   /**
-   * The write whose last entry this is, and all before it, are durable. A name that no write under way has is
-   * ignored; where several have it, the oldest is meant. True if the durable index moved.
+   * The write whose last entry this is, and all before it, are durable. A name that no write under
+   * way has is ignored; where several have it, the oldest is meant. True if the durable index
+   * moved.
    */
   persisted(index: number, term: number): boolean {
     const at = this.#writes.findIndex((write) => write.index === index && write.term === term);
@@ -252,7 +256,9 @@ export class RaftLog {
     this.#baseTerm = term;
   }
 
-  /** The state is a snapshot's now. Entries after it stay if the log had the snapshot's last entry. */
+  /**
+   * The state is a snapshot's now. Entries after it stay if the log had the snapshot's last entry.
+   */
   restore(index: number, term: number): void {
     assert(index > this.#handedOut, 'a snapshot would replace newer state');
     const keep = this.matches(index, term);

@@ -8,7 +8,10 @@ import type { Progress } from './progress.ts';
 import { confirmReads, flushAppends, maybeCommit } from './replication.ts';
 import { NONE } from './types.ts';
 
-/** A configuration takes effect when its entry is applied (etcd raft), so every leader so far has checked it. */
+/**
+ * A configuration takes effect when its entry is applied (etcd raft), so every leader so far has
+ * checked it.
+ */
 export function applyConfChange(core: RaftCore, change: ConfChange): void {
   switchTo(core, applyChange(core.configuration, change));
 }
@@ -30,7 +33,10 @@ export function switchTo(core: RaftCore, configuration: Configuration): void {
   autoLeave(core);
 }
 
-/** The entry that removed this leader is committed. Tell the others, and let the most current one take over. */
+/**
+ * The entry that removed this leader is committed. Tell the others, and let the most current one
+ * take over.
+ */
 function stepDown(core: RaftCore): void {
   flushAppends(core);
   let successor: Progress | undefined;

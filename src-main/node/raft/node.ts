@@ -7,7 +7,13 @@ import {
 } from '../../proto/raftdeck/raft.ts';
 import { configurationOf, confStateOf, isMember, isSoleVoter } from './confchange.ts';
 import { RaftCore } from './core.ts';
-import { campaignOnTimeout, handleVoteRequest, inLease, stepCandidate } from './election.ts';
+import {
+  campaignIfDeferred,
+  campaignOnTimeout,
+  handleVoteRequest,
+  inLease,
+  stepCandidate,
+} from './election.ts';
 import { isFromLeader, stepFollower, takeSnapshot } from './follower.ts';
 import {
   autoLeave,
@@ -41,12 +47,14 @@ import {
 import { isWellFormed, LOCAL_TYPES, RESPONSE_TYPES, VOTE_TYPES } from './validate.ts';
 
 /**
- * One member of one Raft group, without clock, disk or network (Raft thesis; behaviour after etcd's raft).
+ * One member of one Raft group, without clock, disk or network (Raft thesis; behaviour after etcd's
+ * raft).
  *
- * The driver steps messages and ticks in, and as long as `hasReady` does what each `ready()` says, see Ready. Writes
- * of several Readies may be under way if they reach the disk in order; then `persisted` is called for each Ready with
- * entries, in order, with its last entry's index and term, and messagesAfterPersist of one never go before those of
- * an earlier one, even if it has nothing to write itself.
+ * The driver steps messages and ticks in, and as long as `hasReady` does what each `ready()` says,
+ * see Ready. Writes of several Readies may be under way if they reach the disk in order; then
+ * `persisted` is called for each Ready with entries, in order, with its last entry's index and
+ * term, and messagesAfterPersist of one never go before those of an earlier one, even if it has
+ * nothing to write itself.
  */
 export class RaftNode {
   readonly #core: RaftCore;
@@ -92,18 +100,22 @@ export class RaftNode {
     core.electionElapsed++;
     // Nobody else could lead, so there is nobody to wait for.
     const sole = isSoleVoter(core.configuration, core.id);
-    // A node that may not campaign goes on counting: it must not look as if it had just heard a leader.
+    // A node that may not campaign goes on counting: it must not look as if it had just heard a
+    // leader.
     if (sole || core.electionElapsed >= core.electionTimeout) campaignOnTimeout(core);
   }
 
-  /** Starts an election without waiting for the timeout; nothing happens if this node cannot lead. */
+  /**
+   * Starts an election without waiting for the timeout; nothing happens if this node cannot lead.
+   */
   campaign(): void {
     campaignOnTimeout(this.#core);
   }
 
   /**
-   * A message from a peer, or one of the driver's own about the peer in `from`: UNREACHABLE, SNAPSHOT_STATUS (reject:
-   * it failed) and TRANSFER_LEADER. Those three must not be accepted from the network.
+   * A message from a peer, or one of the driver's own about the peer in `from`: UNREACHABLE,
+   * SNAPSHOT_STATUS (reject: it failed) and TRANSFER_LEADER. Those three must not be accepted from
+   * the network.
    */
   step(message: Message): void {
     const core = this.#core;
@@ -186,7 +198,10 @@ export class RaftNode {
     return true;
   }
 
-  /** Whoever acts for an old term learns the new one: else a member with a higher term could never come back. */
+  /**
+   * Whoever acts for an old term learns the new one: else a member with a higher term could never
+   * come back.
+   */
   #answerOldTerm(message: Message): void {
     const core = this.#core;
     if (isFromLeader(message.type)) {
@@ -229,8 +244,9 @@ export class RaftNode {
   }
 
   /**
-   * Asks up to which index a read must wait to be linearizable. True: a readState with this context follows, with the
-   * index, or with -1 if leadership changed or the leader did not answer. False: no leader, or too many reads.
+   * Asks up to which index a read must wait to be linearizable. True: a readState with this context
+   * follows, with the index, or with -1 if leadership changed or the leader did not answer. False:
+   * no leader, or too many reads.
    */
   readIndex(context: number): boolean {
     const core = this.#core;
@@ -295,17 +311,22 @@ export class RaftNode {
   }
 
   /**
-   * The write of the Ready whose last entry has this index and term is durable, with all before it. What no write
-   * under way is named by is ignored, so a truncation or a snapshot in between does no harm.
+   * The write of the Ready whose last entry has this index and term is durable, with all before it.
+   * What no write under way is named by is ignored, so a truncation or a snapshot in between does
+   * no harm.
    */
   persisted(index: number, term: number): void {
     if (this.#core.log.persisted(index, term)) acknowledgeSelf(this.#core);
   }
 
-  /** The state machine holds everything up to the index. Entries that change the configuration included. */
+  /**
+   * The state machine holds everything up to the index. Entries that change the configuration
+   * included.
+   */
   applied(index: number): void {
     this.#core.log.appliedTo(index);
     autoLeave(this.#core);
+    campaignIfDeferred(this.#core);
   }
 
   /** The snapshot of an earlier Ready is durable in the log and in place of the state. */
@@ -324,20 +345,27 @@ export class RaftNode {
     core.send({ type: MessageType.APPEND_RESPONSE, to: pending.from, index: meta.index });
   }
 
-  /** To call as a CONF_CHANGE entry is applied, in order. What it answers is part of the applied state. */
+  /**
+   * To call as a CONF_CHANGE entry is applied, in order. What it answers is part of the applied
+   * state.
+   */
   applyConfChange(change: ConfChange): ConfState {
     applyConfChange(this.#core, change);
     return this.confState;
   }
 
-  /** Forgets entries up to the index, which is applied durably. Followers that need them get a snapshot. */
+  /**
+   * Forgets entries up to the index, which is applied durably. Followers that need them get a
+   * snapshot.
+   */
   compact(index: number): void {
     this.#core.log.compact(index);
   }
 
   /**
-   * Names a snapshot at an applied index. Its configuration is the present one, so for a snapshot that stands alone
-   * the index is the applied one; for an earlier index it only marks where the log is cut.
+   * Names a snapshot at an applied index. Its configuration is the present one, so for a snapshot
+   * that stands alone the index is the applied one; for an earlier index it only marks where the
+   * log is cut.
    */
   snapshotMeta(index: number): SnapshotMeta {
     assert(index <= this.#core.log.applied, `entry ${index} is not applied`);
@@ -346,7 +374,10 @@ export class RaftNode {
     return { index, term, confState: this.confState };
   }
 
-  /** Hands leadership over; given up after an election timeout. False if this node does not lead or it cannot. */
+  /**
+   * Hands leadership over; given up after an election timeout. False if this node does not lead or
+   * it cannot.
+   */
   transferLeader(to: RaftId): boolean {
     return transferLeader(this.#core, to);
   }

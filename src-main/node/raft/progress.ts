@@ -15,19 +15,32 @@ export class Progress {
   readonly inflights: Inflights;
   learner: boolean;
   state: ProgressState = 'probe';
-  /** Highest index known to be durable there and equal to the leader's log. Never goes down in a term. */
+  /**
+   * Highest index known to be durable there and equal to the leader's log. Never goes down in a
+   * term.
+   */
   match = 0;
-  /** First index of the next append. Always > match; in replicate all in [match + 1, next) are under way. */
+  /**
+   * First index of the next append. Always > match; in replicate all in [match + 1, next) are under
+   * way.
+   */
   next: number;
   /** Index of the snapshot that is under way; 0 unless the state is snapshot. */
   pendingSnapshot = 0;
   /** Heard from since the last quorum check. */
   recentActive = false;
-  /** Probe only: one append is under way, the next one waits for an answer or a heartbeat's answer. */
+  /**
+   * Probe only: one append is under way, the next one waits for an answer or a heartbeat's answer.
+   */
   probeSent = false;
-  /** Send at the next flush even if there is nothing new: the answer shows where the follower stands. */
+  /**
+   * Send at the next flush even if there is nothing new: the answer shows where the follower
+   * stands.
+   */
   nudge = false;
-  /** Highest commit index that appends have told it; <= next - 1. What gets lost, heartbeats repeat. */
+  /**
+   * Highest commit index that appends have told it; <= next - 1. What gets lost, heartbeats repeat.
+   */
   sentCommit = 0;
   /** Highest round of reads that it has confirmed; never goes down in a term. */
   readAck = 0;
@@ -47,7 +60,8 @@ export class Progress {
   }
 
   becomeProbe(): void {
-    // A snapshot that has arrived moves the start; one that failed does not (pendingSnapshot is 0 then).
+    // A snapshot that has arrived moves the start; one that failed does not (pendingSnapshot is 0
+    // then).
     this.next = Math.max(this.match + 1, this.pendingSnapshot + 1);
     this.#reset('probe');
   }
@@ -81,8 +95,8 @@ export class Progress {
   }
 
   /**
-   * The member refused the append after `rejected`; its log may agree up to `hint`. False for an answer that
-   * later ones have overtaken: answers may be reordered and repeated.
+   * The member refused the append after `rejected`; its log may agree up to `hint`. False for an
+   * answer that later ones have overtaken: answers may be reordered and repeated.
    */
   refuse(rejected: number, hint: number): boolean {
     if (this.state === 'snapshot') return false;
@@ -97,7 +111,9 @@ export class Progress {
     return true;
   }
 
-  /** Entries up to lastIndex went out, with this commit index; none went if lastIndex is next - 1. */
+  /**
+   * Entries up to lastIndex went out, with this commit index; none went if lastIndex is next - 1.
+   */
   sent(lastIndex: number, commit: number): void {
     assert(lastIndex >= this.next - 1, 'append that ends before it starts');
     if (this.state === 'replicate') {

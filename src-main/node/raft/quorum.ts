@@ -5,7 +5,9 @@ export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 export type VoteResult = 'pending' | 'won' | 'lost';
 
-/** The two majorities that must agree. outgoing is empty unless a joint configuration is in force. */
+/**
+ * The two majorities that must agree. outgoing is empty unless a joint configuration is in force.
+ */
 export interface VoterSets {
   readonly incoming: ReadonlySet<RaftId>;
   readonly outgoing: ReadonlySet<RaftId>;

@@ -24,8 +24,9 @@ export interface ReadRound {
 }
 
 /**
- * The leader's side of ReadIndex (thesis 6.4): reads wait until the next Ready starts one round of heartbeats for
- * all of them; once a quorum has answered that round or a later one, this node was leader when it began.
+ * The leader's side of ReadIndex (thesis 6.4): reads wait until the next Ready starts one round of
+ * heartbeats for all of them; once a quorum has answered that round or a later one, this node was
+ * leader when it began.
  */
 export class ReadRounds {
   /** Not in a round yet. */
@@ -83,8 +84,9 @@ export class ReadRounds {
 }
 
 /**
- * The follower's side: reads it has asked its leader for. On the wire each has a number that no earlier life of
- * this node has used, so that an answer from before a restart cannot pass for an answer to a newer question.
+ * The follower's side: reads it has asked its leader for. On the wire each has a number that no
+ * earlier life of this node has used, so that an answer from before a restart cannot pass for an
+ * answer to a newer question.
  */
 export class ForwardedReads {
   /** By number on the wire, oldest first; at most MAX_FORWARDED_READS. */

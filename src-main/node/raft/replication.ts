@@ -15,7 +15,10 @@ export function appendEntries(core: RaftCore, type: EntryType, data: readonly Bu
   core.unsent = true;
 }
 
-/** Sends each member what it lacks, as far as its window allows. Called once for each Ready, which batches. */
+/**
+ * Sends each member what it lacks, as far as its window allows. Called once for each Ready, which
+ * batches.
+ */
 export function flushAppends(core: RaftCore): void {
   core.unsent = false;
   for (const progress of core.progress.values()) {
@@ -70,7 +73,9 @@ function sendSnapshot(core: RaftCore, progress: Progress): void {
   }
 }
 
-/** The commit index in it never exceeds what the member is known to have (thesis 3.5; etcd raft). */
+/**
+ * The commit index in it never exceeds what the member is known to have (thesis 3.5; etcd raft).
+ */
 export function broadcastHeartbeat(core: RaftCore): void {
   for (const progress of core.progress.values()) {
     if (progress.id === core.id) continue;
@@ -83,7 +88,9 @@ export function broadcastHeartbeat(core: RaftCore): void {
   }
 }
 
-/** Commits what a quorum has, if it is of this term (thesis 3.6.2); older entries follow from it. */
+/**
+ * Commits what a quorum has, if it is of this term (thesis 3.6.2); older entries follow from it.
+ */
 export function maybeCommit(core: RaftCore): boolean {
   const before = core.log.commit;
   const index = jointCommitted(core.configuration, (id) => core.progress.get(id)?.match ?? 0);

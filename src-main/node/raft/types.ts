@@ -17,7 +17,10 @@ export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 
 export interface RaftConfig {
   id: RaftId;
-  /** Ticks without a leader before an election; each one is drawn from [electionTicks, 2 * electionTicks). */
+  /**
+   * Ticks without a leader before an election; each one is drawn from [electionTicks, 2 *
+   * electionTicks).
+   */
   electionTicks: number;
   heartbeatTicks: number;
   /** Pre-vote (thesis 9.6): a rejoining member cannot disturb a working leader. */
@@ -44,30 +47,39 @@ export interface RaftRestore {
 }
 
 /**
- * What the driver must do, in this order: persist hardState and entries (or the snapshot) with one sync, call
- * `persisted`, send messagesAfterPersist. `messages` go at once, while the sync runs (thesis 10.2.1). Committed entries
- * are handed out only once they are persisted here, so the applied index never runs past the local log.
+ * What the driver must do, in this order: persist hardState and entries (or the snapshot) with one
+ * sync, call `persisted`, send messagesAfterPersist. `messages` go at once, while the sync runs
+ * (thesis 10.2.1). Committed entries are handed out only once they are persisted here, so the
+ * applied index never runs past the local log.
  */
 export interface Ready {
-  /** Set when term, vote or commit changed. Write it always, in order; a change of commit alone needs no sync. */
+  /**
+   * Set when term, vote or commit changed. Write it always, in order; a change of commit alone
+   * needs no sync.
+   */
   hardState: HardState | undefined;
   /**
-   * The write must be synced before messagesAfterPersist go: entries, a snapshot, or a new term or vote. False: what
-   * is there may ride on a later sync, and messagesAfterPersist go as soon as every earlier Ready is durable.
+   * The write must be synced before messagesAfterPersist go: entries, a snapshot, or a new term or
+   * vote. False: what is there may ride on a later sync, and messagesAfterPersist go as soon as
+   * every earlier Ready is durable.
    */
   mustSync: boolean;
   /** To append. The first may be at or before the log's end: what follows it there is replaced. */
   entries: Entry[];
   /**
-   * A snapshot from the leader: the driver has its data, installs it in place of the state, then calls
-   * `snapshotInstalled`. Such a Ready has neither entries nor committed, and none come until it is installed.
-   * The mark in the write-ahead log drops every entry there unless the log holds (index, term) of the snapshot.
+   * A snapshot from the leader: the driver has its data, installs it in place of the state, then
+   * calls `snapshotInstalled`. Such a Ready has neither entries nor committed, and none come until
+   * it is installed. The mark in the write-ahead log drops every entry there unless the log holds
+   * (index, term) of the snapshot.
    */
   snapshot: SnapshotMeta | undefined;
   messages: Message[];
   messagesAfterPersist: Message[];
   committed: Entry[];
-  /** Reads whose index is confirmed: serve each context once applied >= index. Index -1 is refused: no leader, retry. */
+  /**
+   * Reads whose index is confirmed: serve each context once applied >= index. Index -1 is refused:
+   * no leader, retry.
+   */
   readStates: { context: number; index: number }[];
 }
 
@@ -103,7 +115,9 @@ export type ProposeResult =
   | 'forwarded'
   | 'tooManyUncommitted'
   | 'transferring'
-  /** An earlier configuration change is not applied yet, or a joint configuration is still in force. */
+  /**
+   * An earlier configuration change is not applied yet, or a joint configuration is still in force.
+   */
   | 'confChangePending'
   /** The change cannot be applied to the present configuration, such as removing the last voter. */
   | 'invalidConfChange';

@@ -23,7 +23,10 @@ export const VOTE_TYPES: ReadonlySet<MessageType> = new Set([
   MessageType.PRE_VOTE_RESPONSE,
 ]);
 
-/** What later code takes for granted of a message, checked where it comes in. A message that fails is dropped. */
+/**
+ * What later code takes for granted of a message, checked where it comes in. A message that fails
+ * is dropped.
+ */
 export function isWellFormed(message: Message): boolean {
   if (message.from === NONE) return false;
   if (message.type === MessageType.SNAPSHOT) {

@@ -104,6 +104,7 @@ export interface Message {
   index: number;
   logTerm: number;
   entries: Entry[];
+  /** Votes and their answers carry it too, its term in reject_hint: a voter that missed a commit learns of it. */
   commit: number;
   reject: boolean;
   /** With reject: the follower's hint where the logs may agree (thesis 5.3), its term in log_term. */

@@ -11,7 +11,10 @@ export interface ChaosOptions {
   conf?: boolean;
 }
 
-/** Relative weights of what may happen next; drawn for each seed, so that seeds differ in kind (swarm testing). */
+/**
+ * Relative weights of what may happen next; drawn for each seed, so that seeds differ in kind
+ * (swarm testing).
+ */
 interface Weights {
   deliver: number;
   tick: number;
@@ -32,7 +35,10 @@ interface Weights {
 
 type Action = keyof Weights;
 
-/** Runs a cluster under faults, then without any until it has converged. Throws at the first violation. */
+/**
+ * Runs a cluster under faults, then without any until it has converged. Throws at the first
+ * violation.
+ */
 export class Chaos {
   readonly cluster: Cluster;
   readonly #o: ChaosOptions;

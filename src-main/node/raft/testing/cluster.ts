@@ -13,6 +13,8 @@ export interface ClusterOptions {
   spares?: number;
   /** Terms of the entries that each node's log starts with. */
   logs?: readonly (readonly number[])[];
+  /** The term that every node has seen at the start. */
+  term?: number;
   config?: Partial<SimConfig>;
 }
 
@@ -34,7 +36,10 @@ export function localMessage(type: MessageType, from: RaftId, reject = false): M
   };
 }
 
-/** Members and the network between them. Nothing moves by itself: a test, or chaos, decides each step. */
+/**
+ * Members and the network between them. Nothing moves by itself: a test, or chaos, decides each
+ * step.
+ */
 export class Cluster {
   readonly random: Random;
   readonly oracle = new Oracle();
@@ -48,7 +53,15 @@ export class Cluster {
   #payload = 0;
 
   constructor(options: ClusterOptions = {}) {
-    const { seed = 1, voters = 3, learners = 0, spares = 0, logs = [], config = {} } = options;
+    const {
+      seed = 1,
+      voters = 3,
+      learners = 0,
+      spares = 0,
+      logs = [],
+      term = 0,
+      config = {},
+    } = options;
     this.random = seededRandom(seed);
     const ids = (from: number, count: number) =>
       Array.from({ length: count }, (_, i) => BigInt(from + i));
@@ -70,6 +83,7 @@ export class Cluster {
           confState: i <= voters + learners ? members : nobody,
           base: spares > 0 && i <= voters + learners ? 1 : 0,
           log: logs[i - 1] ?? [],
+          term,
           oracle: this.oracle,
           nodes: () => this.nodes,
           send: (packet) => this.#send(packet),
@@ -160,6 +174,21 @@ export class Cluster {
     throw new Error('the cluster does not settle');
   }
 
+  /** Settles while messages of that type are taken off the network instead of delivered. */
+  settleWithout(type: MessageType, taken: Message[]): void {
+    for (let round = 0; round < 100; round++) {
+      const kept = this.packets.filter((packet) => packet.message.type === type);
+      taken.push(...kept.map((packet) => packet.message));
+      this.packets = this.packets.filter((packet) => !kept.includes(packet));
+      if (this.packets.length > 0) this.deliver(0);
+      for (const node of this.running) {
+        if (node.writes.length > 0) node.sync();
+        if (node.toApply.length > 0) node.apply();
+      }
+      if (this.packets.length === 0) return;
+    }
+  }
+
   tickAll(): void {
     for (const node of this.running) node.act((raft) => raft.tick());
   }
@@ -211,7 +240,12 @@ export class Cluster {
       .map((node) => {
         if (node.raft === undefined) return `${node.id}: down`;
         const s = node.raft.status();
-        return `${s.id}: ${s.role} term ${s.term} commit ${s.commit} log (${s.firstIndex}..${s.lastIndex}] leader ${s.leader} voters ${s.confState.voters}/${s.confState.votersOutgoing} progress ${s.progress.map((p) => `${p.id}:${p.state}:${p.match}/${p.next}`).join(' ')}`;
+        const { voters, votersOutgoing } = s.confState;
+        const progress = s.progress.map((p) => `${p.id}:${p.state}:${p.match}/${p.next}`).join(' ');
+        return [
+          `${s.id}: ${s.role} term ${s.term} leader ${s.leader} commit ${s.commit}`,
+          `log ${s.firstIndex}..${s.lastIndex} voters ${voters}/${votersOutgoing} ${progress}`,
+        ].join(' ');
       })
       .join('\n');
   }

@@ -1,6 +1,9 @@
 import type { ConfState, Entry, HardState, Message, Ready, SnapshotMeta } from '../types.ts';
 
-/** What a state machine holds: enough to check that everyone applies the same. Replaced, never changed. */
+/**
+ * What a state machine holds: enough to check that everyone applies the same. Replaced, never
+ * changed.
+ */
 export interface AppState {
   readonly applied: number;
   readonly confState: ConfState;
@@ -52,7 +55,8 @@ export function applyOp(
   image: LogImage,
   op: Pick<WriteOp, 'hardState' | 'entries' | 'mark'>,
 ): void {
-  // The hard state comes first: a commit index must never be newer on disk than entries that rest on it.
+  // The hard state comes first: a commit index must never be newer on disk than entries that rest
+  // on it.
   if (op.hardState !== undefined) image.hardState = op.hardState;
   const first = op.entries[0];
   if (first !== undefined) {

@@ -54,8 +54,8 @@ export class Oracle {
   }
 
   /**
-   * Log matching, by induction over every entry that gets onto a disk or onto the network. What did neither before a
-   * crash may differ: nobody has seen it.
+   * Log matching, by induction over every entry that gets onto a disk or onto the network. What did
+   * neither before a crash may differ: nobody has seen it.
    */
   entries(id: RaftId, prevTerm: number, entries: readonly Entry[]): void {
     let before = prevTerm;
@@ -162,7 +162,8 @@ export class Oracle {
         );
         return;
       case MessageType.APPEND_RESPONSE:
-        // One of an earlier term was true when it was written, and its leader's successor has been told.
+        // One of an earlier term was true when it was written, and its leader's successor has been
+        // told.
         check(
           message.reject ||
             message.term < hardState.term ||

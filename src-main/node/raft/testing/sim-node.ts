@@ -38,19 +38,25 @@ export interface SimNodeOptions {
   config: SimConfig;
   confState: ConfState;
   /**
-   * Where the log starts: 1 for first members of a cluster that others join, 0 for those. The first configuration is in
-   * no entry, so whoever joins must begin with a snapshot, and with a log that starts after 1 it has to.
+   * Where the log starts: 1 for first members of a cluster that others join, 0 for those. The first
+   * configuration is in no entry, so whoever joins must begin with a snapshot, and with a log that
+   * starts after 1 it has to.
    */
   base: 0 | 1;
   /** Terms of the entries that are in its log from the start. */
   log: readonly number[];
+  /** It has seen at least this term. */
+  term: number;
   oracle: Oracle;
   /** All nodes, for checks across them. */
   nodes(): readonly Observed[];
   send(packet: Packet): void;
 }
 
-/** One member with its disk and its state machine, driven as the product's driver does it, but step by step. */
+/**
+ * One member with its disk and its state machine, driven as the product's driver does it, but step
+ * by step.
+ */
 export class SimNode implements Observed {
   readonly id: RaftId;
   readonly #o: SimNodeOptions;
@@ -78,12 +84,12 @@ export class SimNode implements Observed {
   constructor(options: SimNodeOptions) {
     this.id = options.id;
     this.#o = options;
-    const { base, confState, log } = options;
+    const { base, confState, log, term } = options;
     this.app = { applied: base, confState, digest: 0 };
     this.durableApp = this.app;
-    const hardState = { term: Math.max(base, ...log), vote: 0n, commit: base };
-    const entries = log.map((term, i): Entry => {
-      return { term, index: base + 1 + i, type: EntryType.NORMAL, data: Buffer.from([term]) };
+    const hardState = { term: Math.max(base, term, ...log), vote: 0n, commit: base };
+    const entries = log.map((t, i): Entry => {
+      return { term: t, index: base + 1 + i, type: EntryType.NORMAL, data: Buffer.from([t]) };
     });
     this.durable = { hardState, base: { index: base, term: base }, entries };
     this.mirror = this.durable;
@@ -115,7 +121,10 @@ export class SimNode implements Observed {
     this.drain();
   }
 
-  /** Loses what was not durable, but of the writes under way any number, and a part of one, may have made it. */
+  /**
+   * Loses what was not durable, but of the writes under way any number, and a part of one, may have
+   * made it.
+   */
   crash(random: Random): void {
     const survive = random.below(this.writes.length + 1);
     for (const op of this.writes.slice(0, survive)) this.#makeDurable(op);

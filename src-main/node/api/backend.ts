@@ -1,0 +1,62 @@
+import type { CodedError } from '../../base/errors.ts';
+import type { Member, ResponseHeader } from '../../proto/etcd/rpc.ts';
+import type {
+  ApplyResponses,
+  InternalRequestBody,
+  NodeErrorCode,
+  RequestKind,
+  StateMachine,
+} from '../apply/types.ts';
+import type { StoreSize } from '../storage/types.ts';
+
+/** Thrown by everything below; api/errors.ts is the one table that maps it to gRPC. */
+export type NodeError = CodedError<NodeErrorCode>;
+
+export interface NodeStatus {
+  leader: bigint;
+  raftTerm: number;
+  commitIndex: number;
+  appliedIndex: number;
+  isLearner: boolean;
+  /** As etcd words them: "NOSPACE", "etcdserver: no leader". */
+  errors: string[];
+}
+
+export interface NodeLimits {
+  maxTxnOps: number;
+  maxRequestBytes: number;
+}
+
+/** What the gRPC services need of the node. server/ implements it. */
+export interface Backend {
+  readonly clusterId: bigint;
+  readonly memberId: bigint;
+  readonly state: StateMachine;
+  readonly limits: NodeLimits;
+
+  /** Cluster, member, term and the current revision. */
+  header(revision?: number): ResponseHeader;
+  /** Proposes, waits until applied here, answers. Forwarded to the leader where this member is none. Throws NodeError. */
+  propose<K extends RequestKind>(
+    request: Extract<InternalRequestBody, { $case: K }>,
+    signal?: AbortSignal,
+  ): Promise<{ response: ApplyResponses[K]; revision: number }>;
+  /** Resolves once the local state includes every write acknowledged before the call (ReadIndex, thesis 6.4). Throws NodeError. */
+  linearizableRead(signal?: AbortSignal): Promise<void>;
+  /** Prolongs a lease; on a follower it asks the leader. Answers the granted TTL in seconds, 0 if the lease is unknown or expired. */
+  leaseRenew(id: bigint, signal?: AbortSignal): Promise<number>;
+  /** Seconds left and as granted, by the leader's clock; undefined if there is no such lease. */
+  leaseTimeToLive(
+    id: bigint,
+    signal?: AbortSignal,
+  ): Promise<{ ttl: number; grantedTtl: number } | undefined>;
+  /** A lease id that no other member hands out. */
+  nextLeaseId(): bigint;
+
+  members(): Member[];
+  status(): NodeStatus;
+  size(): StoreSize;
+  defragment(): Promise<void>;
+  /** Hands leadership to a voter. */
+  moveLeader(target: bigint, signal?: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,103 @@
+import { pathToFileURL } from 'node:url';
+import { systemClock } from '../base/clock.ts';
+import { CodedError, errorMessage } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { seededRandom } from '../base/prng.ts';
+import { type ClientListener, listenForClients } from './client-listener.ts';
+import { type NodeConfig, parseNodeFlags } from './config.ts';
+import { createNodeLogger } from './log.ts';
+import { openNode } from './server/bootstrap.ts';
+import { NodeServer } from './server/node-server.ts';
+
+/** Exit codes: a node that cannot start with these flags or this folder must not be restarted in a loop. */
+export const EXIT_OK = 0;
+export const EXIT_FAILURE = 1;
+export const EXIT_USAGE = 2;
+
+/** Time that running calls get when the node is asked to stop. */
+const STOP_GRACE_MS = 1_500;
+
+/** Runs one node in the foreground until SIGINT or SIGTERM. Resolves with the exit code. */
+export async function runNode(args: string[]): Promise<number> {
+  let config: NodeConfig | undefined;
+  let logger: Logger;
+  try {
+    config = parseNodeFlags(args);
+    if (config === undefined) return EXIT_OK;
+    logger = createNodeLogger(config.name, config.logLevel, config.logOutputs);
+  } catch (error) {
+    complain(error);
+    return EXIT_USAGE;
+  }
+  try {
+    return await serve(config, logger);
+  } catch (error) {
+    logger.error('node cannot start', { reason: errorMessage(error) });
+    complain(error);
+    return error instanceof CodedError ? EXIT_USAGE : EXIT_FAILURE;
+  }
+}
+
+async function serve(config: NodeConfig, logger: Logger): Promise<number> {
+  const opened = await openNode(config, logger);
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<number>((resolve) => {
+    fail = (error) => {
+      logger.error('node stopped: it cannot go on', {
+        reason: errorMessage(error),
+        stack: error instanceof Error ? error.stack : undefined,
+      });
+      complain(error);
+      resolve(EXIT_FAILURE);
+    };
+  });
+  const node = new NodeServer({
+    config,
+    opened,
+    clock: systemClock,
+    random: seededRandom(Number(process.hrtime.bigint() & 0xffffffffn) ^ process.pid),
+    startMs: Date.now(),
+    logger,
+    onFatal: fail,
+  });
+  let listener: ClientListener | undefined;
+  try {
+    await node.start();
+    listener = await listenForClients(node, config, logger);
+    logger.info('serving clients', { urls: config.listenClientUrls });
+    const code = await Promise.race([failed, stopSignal(logger)]);
+    // After a failure nothing more may be written, not even in closing: what is on disk is the truth.
+    if (code === EXIT_FAILURE) process.exit(code);
+    return code;
+  } finally {
+    await listener?.stop(STOP_GRACE_MS);
+    await node
+      .stop()
+      .catch((error: unknown) =>
+        logger.error('not stopped cleanly', { reason: errorMessage(error) }),
+      );
+    logger.info('stopped');
+  }
+}
+
+function stopSignal(logger: Logger): Promise<number> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        logger.info('stopping', { signal });
+        resolve(EXIT_OK);
+      });
+    }
+  });
+}
+
+function complain(error: unknown): void {
+  process.stderr.write(`raftdeck node: ${errorMessage(error)}\n`);
+  if (error instanceof CodedError && error.hint !== undefined) {
+    process.stderr.write(`  ${error.hint}\n`);
+  }
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  runNode(process.argv.slice(2)).then((code) => process.exit(code));
+}

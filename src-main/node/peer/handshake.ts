@@ -1,0 +1,79 @@
+import type { Socket } from 'node:net';
+import { idToHex } from '../../base/bytes.ts';
+import { CodedError } from '../../base/errors.ts';
+import { PeerHello } from '../../proto/raftdeck/raft.ts';
+import { FrameReader, frame } from './frames.ts';
+import { HANDSHAKE_TIMEOUT_MS, PEER_PROTOCOL, type PeerIdentity } from './types.ts';
+
+export type ConnectionKind = 'raft' | 'snapshot';
+
+const MAX_HELLO_BYTES = 4096;
+
+export function hello(self: PeerIdentity, to: bigint, kind: string, refuse = ''): Buffer {
+  const message: PeerHello = {
+    protocol: PEER_PROTOCOL,
+    clusterId: self.clusterId,
+    from: self.memberId,
+    to,
+    kind,
+    version: self.version,
+    refuse,
+  };
+  return frame(PeerHello.encode(message).finish());
+}
+
+/** Why a hello from the other side cannot be accepted; undefined if it can. */
+export function refusal(
+  self: PeerIdentity,
+  other: PeerHello,
+  isMember: (id: bigint) => boolean,
+): string | undefined {
+  if (other.protocol !== PEER_PROTOCOL) {
+    return `peer protocol ${other.protocol} is not ${PEER_PROTOCOL}`;
+  }
+  if (other.clusterId !== self.clusterId) {
+    return `cluster id ${idToHex(other.clusterId)} is not ${idToHex(self.clusterId)}`;
+  }
+  if (other.to !== self.memberId) return `this is member ${idToHex(self.memberId)}`;
+  if (!isMember(other.from)) return `${idToHex(other.from)} is not a member`;
+  if (other.kind !== 'raft' && other.kind !== 'snapshot') return `unknown kind ${other.kind}`;
+  return undefined;
+}
+
+/**
+ * Reads the first frame of a connection. Bytes that came after it are put back into the socket.
+ * Rejects with PeerProtocol on time-out, an early end or bytes that are no hello.
+ */
+export function readHello(socket: Socket): Promise<PeerHello> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const timer = setTimeout(() => fail('no hello in time'), HANDSHAKE_TIMEOUT_MS);
+    const onEnd = () => fail('closed before its hello');
+    const done = () => {
+      clearTimeout(timer);
+      socket.off('data', onData).off('close', onEnd).off('error', onEnd);
+      socket.pause();
+    };
+    const fail = (why: string) => {
+      done();
+      reject(new CodedError('PeerProtocol', `peer connection: ${why}`));
+    };
+    const onData = (chunk: Buffer) => {
+      chunks.push(chunk);
+      const bytes = Buffer.concat(chunks);
+      try {
+        const first = new FrameReader(MAX_HELLO_BYTES).push(bytes)[0];
+        if (first === undefined) return;
+        const message = PeerHello.decode(first);
+        done();
+        const rest = bytes.subarray(first.length + 4);
+        if (rest.length > 0) socket.unshift(rest);
+        resolve(message);
+      } catch {
+        fail('not a hello');
+      }
+    };
+    socket.on('data', onData).on('close', onEnd).on('error', onEnd);
+    socket.resume();
+  });
+}

@@ -1,0 +1,190 @@
+import { connect } from 'node:net';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { silentLogger } from '../../base/logger.ts';
+import {
+  Message,
+  type PeerCall,
+  PeerCall_Kind,
+  type PeerReply,
+} from '../../proto/raftdeck/raft.ts';
+import { hello } from './handshake.ts';
+import { PeerTransport } from './transport.ts';
+import type { PeerHandler } from './types.ts';
+
+const CLUSTER = 77n;
+const open: PeerTransport[] = [];
+afterEach(async () => {
+  for (const transport of open.splice(0)) await transport.stop();
+});
+
+interface Seen {
+  messages: Message[];
+  calls: PeerCall[];
+  replies: PeerReply[];
+  unreachable: bigint[];
+  snapshots: { index: number; bytes: string }[];
+}
+
+async function member(
+  id: bigint,
+  members: bigint[],
+  port: number,
+  overrides: Partial<PeerHandler> = {},
+) {
+  const seen: Seen = { messages: [], calls: [], replies: [], unreachable: [], snapshots: [] };
+  const handler: PeerHandler = {
+    isMember: (other) => members.includes(other),
+    messages: (_group, _from, messages) => seen.messages.push(...messages),
+    calls: (_from, calls) => seen.calls.push(...calls),
+    replies: (_from, replies) => seen.replies.push(...replies),
+    unreachable: (other) => seen.unreachable.push(other),
+    async snapshot(_from, header, chunks) {
+      const parts: Buffer[] = [];
+      for await (const chunk of chunks) parts.push(chunk);
+      seen.snapshots.push({
+        index: header.message?.snapshot?.index ?? -1,
+        bytes: Buffer.concat(parts).toString(),
+      });
+    },
+    ...overrides,
+  };
+  const transport = new PeerTransport(
+    {
+      self: { clusterId: CLUSTER, memberId: id, version: 'test' },
+      listen: [{ host: '127.0.0.1', port }],
+      maxRequestBytes: 1024,
+      logger: silentLogger,
+    },
+    handler,
+  );
+  open.push(transport);
+  await transport.start();
+  return { transport, seen, address: { id, host: '127.0.0.1', port } };
+}
+
+let nextPort = 41_000 + (process.pid % 2_000) * 4;
+const port = () => nextPort++;
+
+async function pair(overrides: Partial<PeerHandler> = {}) {
+  const a = await member(1n, [1n, 2n], port());
+  const b = await member(2n, [1n, 2n], port(), overrides);
+  a.transport.setPeers([b.address]);
+  b.transport.setPeers([a.address]);
+  await vi.waitFor(() =>
+    expect(a.transport.isConnected(2n) && b.transport.isConnected(1n)).toBe(true),
+  );
+  return { a, b };
+}
+
+const message = (from: bigint, to: bigint, term: number) => Message.fromPartial({ from, to, term });
+
+describe('messages', () => {
+  test('arrive in order; calls and replies too', async () => {
+    const { a, b } = await pair();
+    for (let term = 0; term < 100; term++) a.transport.send(0, [message(1n, 2n, term)]);
+    b.transport.call(1n, { id: 5, kind: PeerCall_Kind.LEASE_RENEW, leaseId: 9n });
+    a.transport.reply(2n, { id: 5, notLeader: false, found: true, ttl: 3, grantedTtl: 4 });
+    await vi.waitFor(() => expect(b.seen.messages).toHaveLength(100));
+    expect(b.seen.messages.map((m) => m.term)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    await vi.waitFor(() => expect(a.seen.calls[0]?.leaseId).toBe(9n));
+    await vi.waitFor(() => expect(b.seen.replies[0]?.ttl).toBe(3));
+  });
+
+  test('that claim to be from a third member are dropped', async () => {
+    const { a, b } = await pair();
+    a.transport.send(0, [message(3n, 2n, 1), message(1n, 2n, 2)]);
+    await vi.waitFor(() => expect(b.seen.messages).toHaveLength(1));
+    expect(b.seen.messages[0]?.term).toBe(2);
+  });
+
+  test('to a member that is gone are dropped and reported; it is found again when it is back', async () => {
+    const { a, b } = await pair();
+    await b.transport.stop();
+    await vi.waitFor(() => expect(a.seen.unreachable).toContain(2n));
+    a.transport.send(0, [message(1n, 2n, 1)]);
+    const again = await member(2n, [1n, 2n], b.address.port);
+    await vi.waitFor(() => expect(a.transport.isConnected(2n)).toBe(true), { timeout: 10_000 });
+    a.transport.send(0, [message(1n, 2n, 2)]);
+    await vi.waitFor(() => expect(again.seen.messages).toHaveLength(1));
+  });
+});
+
+describe('snapshots', () => {
+  const header = {
+    group: 0,
+    message: Message.fromPartial({ from: 1n, to: 2n, snapshot: { index: 42 } }),
+  };
+  async function* chunks(...parts: string[]) {
+    for (const part of parts) yield Buffer.from(part);
+  }
+
+  test('stream through and are acknowledged', async () => {
+    const { a, b } = await pair();
+    await a.transport.sendSnapshot(2n, header, chunks('one', 'two', 'x'.repeat(300_000)));
+    expect(b.seen.snapshots[0]?.index).toBe(42);
+    expect(b.seen.snapshots[0]?.bytes).toBe(`onetwo${'x'.repeat(300_000)}`);
+  });
+
+  test("a receiver's refusal and a source that breaks reject at the sender", async () => {
+    const { a } = await pair({ snapshot: () => Promise.reject(new Error('disk full')) });
+    await expect(a.transport.sendSnapshot(2n, header, chunks('one'))).rejects.toThrow(
+      /disk full|went away|receipt/,
+    );
+    async function* broken(): AsyncGenerator<Buffer> {
+      yield Buffer.from('one');
+      throw new Error('read failed');
+    }
+    await expect(a.transport.sendSnapshot(2n, header, broken())).rejects.toThrow(/read failed/);
+  });
+
+  test('a stream that is cut off is no snapshot', async () => {
+    let failure: unknown;
+    const { a, b } = await pair({
+      async snapshot(_from, _header, parts) {
+        try {
+          for await (const part of parts) void part;
+        } catch (error) {
+          failure = error;
+          throw error;
+        }
+      },
+    });
+    async function* broken(): AsyncGenerator<Buffer> {
+      yield Buffer.from('one');
+      throw new Error('read failed');
+    }
+    await a.transport.sendSnapshot(2n, header, broken()).catch(() => {});
+    await vi.waitFor(() => expect(String(failure)).toMatch(/cut off|aborted|closed|reset/i));
+    expect(b.seen.snapshots).toEqual([]);
+  });
+});
+
+describe('strangers', () => {
+  test.each([
+    ['another cluster', 78n, 1n, 2n],
+    ['not a member', CLUSTER, 9n, 2n],
+    ['for someone else', CLUSTER, 1n, 3n],
+  ])('%s is refused', async (_what, clusterId, from, to) => {
+    const b = await member(2n, [1n, 2n], port());
+    const socket = connect({ host: '127.0.0.1', port: b.address.port });
+    socket.write(hello({ clusterId, memberId: from, version: 'x' }, to, 'raft'));
+    const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+    expect(answer.toString('latin1')).toMatch(/is not|member/);
+    socket.destroy();
+  });
+
+  test('bytes that are no hello end the connection', async () => {
+    const b = await member(2n, [1n, 2n], port());
+    const socket = connect({ host: '127.0.0.1', port: b.address.port });
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    await new Promise((resolve) => socket.once('close', resolve));
+  });
+
+  test('a port in use is named', async () => {
+    const b = await member(2n, [2n], port());
+    await expect(member(3n, [3n], b.address.port)).rejects.toThrow(
+      `peer port ${b.address.port} on 127.0.0.1 is in use`,
+    );
+  });
+});

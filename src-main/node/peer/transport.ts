@@ -1,0 +1,176 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { CodedError, errorMessage } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import {
+  type Message,
+  type PeerCall,
+  PeerFrame,
+  type PeerReply,
+  type SnapshotHeader,
+} from '../../proto/raftdeck/raft.ts';
+import { FrameReader } from './frames.ts';
+import { hello, readHello, refusal } from './handshake.ts';
+import { PeerSender } from './sender.ts';
+import { receiveSnapshot, sendSnapshot } from './snapshot-stream.ts';
+import {
+  FRAME_SLACK_BYTES,
+  type PeerAddress,
+  type PeerHandler,
+  type PeerIdentity,
+} from './types.ts';
+
+export interface PeerTransportOptions {
+  self: PeerIdentity;
+  listen: { host: string; port: number }[];
+  /** Largest request a client may send: frames are sized by it. */
+  maxRequestBytes: number;
+  logger: Logger;
+}
+
+/**
+ * The connections between this node and the other members: one outgoing stream of frames per member, incoming ones
+ * from whoever is a member. Delivery is at most once and in order per connection, which is all that Raft needs.
+ */
+export class PeerTransport {
+  readonly #options: PeerTransportOptions;
+  readonly #handler: PeerHandler;
+  readonly #senders = new Map<bigint, { address: PeerAddress; sender: PeerSender }>();
+  readonly #servers: Server[] = [];
+  readonly #incoming = new Set<Socket>();
+
+  constructor(options: PeerTransportOptions, handler: PeerHandler) {
+    this.#options = options;
+    this.#handler = handler;
+  }
+
+  /** Listens. Rejects with PortInUse if an address is taken. */
+  async start(): Promise<void> {
+    for (const { host, port } of this.#options.listen) {
+      const server = createServer({ noDelay: true }, (socket) => void this.#accept(socket));
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (error: NodeJS.ErrnoException) =>
+          reject(
+            error.code === 'EADDRINUSE'
+              ? new CodedError('PortInUse', `peer port ${port} on ${host} is in use`, {
+                  hint: 'Stop the process that listens there, or choose another --listen-peer-urls.',
+                  cause: error,
+                })
+              : error,
+          ),
+        );
+        server.listen({ host, port }, resolve);
+      });
+      this.#servers.push(server);
+    }
+  }
+
+  /** Makes the set of members to talk to equal to `peers`. */
+  setPeers(peers: PeerAddress[]): void {
+    const wanted = new Map(peers.map((peer) => [peer.id, peer]));
+    for (const [id, { address, sender }] of this.#senders) {
+      const peer = wanted.get(id);
+      if (peer?.host === address.host && peer.port === address.port) continue;
+      sender.close();
+      this.#senders.delete(id);
+    }
+    for (const [id, address] of wanted) {
+      if (id === this.#options.self.memberId || this.#senders.has(id)) continue;
+      const sender = new PeerSender(this.#options.self, address, this.#options.logger, () =>
+        this.#handler.unreachable(id),
+      );
+      this.#senders.set(id, { address, sender });
+    }
+  }
+
+  /** One frame per member for everything the turn produced. */
+  send(group: number, messages: Message[]): void {
+    if (messages.length === 0) return;
+    const byMember = new Map<bigint, Message[]>();
+    for (const message of messages) {
+      const list = byMember.get(message.to);
+      if (list === undefined) byMember.set(message.to, [message]);
+      else list.push(message);
+    }
+    for (const [id, list] of byMember) this.#senders.get(id)?.sender.send(group, list, [], []);
+  }
+
+  call(to: bigint, call: PeerCall): void {
+    this.#senders.get(to)?.sender.send(0, [], [call], []);
+  }
+
+  reply(to: bigint, reply: PeerReply): void {
+    this.#senders.get(to)?.sender.send(0, [], [], [reply]);
+  }
+
+  async sendSnapshot(
+    to: bigint,
+    header: SnapshotHeader,
+    chunks: AsyncIterable<Buffer>,
+  ): Promise<void> {
+    const peer = this.#senders.get(to);
+    if (peer === undefined) throw new CodedError('PeerUnknown', 'no such peer');
+    await sendSnapshot(this.#options.self, peer.address, header, chunks);
+  }
+
+  isConnected(id: bigint): boolean {
+    return this.#senders.get(id)?.sender.connected ?? false;
+  }
+
+  async stop(): Promise<void> {
+    for (const { sender } of this.#senders.values()) sender.close();
+    this.#senders.clear();
+    for (const socket of this.#incoming) socket.destroy();
+    await Promise.all(
+      this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    );
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    this.#incoming.add(socket);
+    socket.on('close', () => this.#incoming.delete(socket));
+    socket.on('error', () => {});
+    const { self, logger } = this.#options;
+    try {
+      const other = await readHello(socket);
+      const why = refusal(self, other, (id) => this.#handler.isMember(id));
+      if (why !== undefined) {
+        logger.warn('peer refused', { peer: other.from.toString(16), reason: why });
+        socket.end(hello(self, other.from, other.kind, why));
+        return;
+      }
+      socket.write(hello(self, other.from, other.kind));
+      if (other.kind === 'snapshot') await receiveSnapshot(socket, other.from, this.#handler);
+      else this.#readFrames(socket, other.from);
+    } catch (error) {
+      logger.warn('peer connection dropped', {
+        remote: socket.remoteAddress,
+        reason: errorMessage(error),
+      });
+      socket.destroy();
+    }
+  }
+
+  #readFrames(socket: Socket, from: bigint): void {
+    const reader = new FrameReader(this.#options.maxRequestBytes * 2 + FRAME_SLACK_BYTES);
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        for (const payload of reader.push(chunk)) this.#dispatch(from, PeerFrame.decode(payload));
+      } catch (error) {
+        this.#options.logger.error('peer sent what cannot be read', {
+          peer: from.toString(16),
+          reason: errorMessage(error),
+        });
+        socket.destroy();
+      }
+    });
+    socket.resume();
+  }
+
+  #dispatch(from: bigint, message: PeerFrame): void {
+    // A member speaks for itself only: anything else is a defect or a forgery.
+    const messages = message.messages.filter((m) => m.from === from);
+    if (messages.length > 0) this.#handler.messages(message.group, from, messages);
+    if (message.calls.length > 0) this.#handler.calls(from, message.calls);
+    if (message.replies.length > 0) this.#handler.replies(from, message.replies);
+  }
+}

@@ -1,0 +1,35 @@
+import type { Message, PeerCall, PeerReply, SnapshotHeader } from '../../proto/raftdeck/raft.ts';
+
+export const PEER_PROTOCOL = 1;
+
+/** Bytes one connection may have queued before messages to it are dropped: Raft retries what is lost. */
+export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+/** Room for one append batch and one entry over the batch limit, encoded. */
+export const FRAME_SLACK_BYTES = 8 * 1024 * 1024;
+export const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** A snapshot stream that makes no progress for this long is given up. */
+export const SNAPSHOT_IDLE_TIMEOUT_MS = 30_000;
+
+export interface PeerIdentity {
+  clusterId: bigint;
+  memberId: bigint;
+  version: string;
+}
+
+export interface PeerAddress {
+  id: bigint;
+  host: string;
+  port: number;
+}
+
+/** What the transport hands to the driver. */
+export interface PeerHandler {
+  /** False: a stranger, not a member of this cluster. */
+  isMember(id: bigint): boolean;
+  messages(group: number, from: bigint, messages: Message[]): void;
+  calls(from: bigint, calls: PeerCall[]): void;
+  replies(from: bigint, replies: PeerReply[]): void;
+  unreachable(id: bigint): void;
+  /** Consumes the whole stream before it resolves; rejects if it cannot be used. */
+  snapshot(from: bigint, header: SnapshotHeader, chunks: AsyncIterable<Buffer>): Promise<void>;
+}

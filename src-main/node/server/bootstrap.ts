@@ -1,0 +1,203 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { idToHex } from '../../base/bytes.ts';
+import { CodedError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Member } from '../../proto/etcd/rpc.ts';
+import type { ConfState, HardState } from '../../proto/raftdeck/raft.ts';
+import { createStateMachine } from '../apply/state-machine.ts';
+import type { StateMachine } from '../apply/types.ts';
+import type { NodeConfig } from '../config.ts';
+import { clusterId, memberId } from '../membership/identity.ts';
+import type { RaftRestore } from '../raft/types.ts';
+import { LmdbStateStore } from '../storage/lmdb-store.ts';
+import type { WalGroupState, WalMetadata, WriteAheadLog } from '../wal/types.ts';
+import { createWal, openWal, walExists } from '../wal/wal.ts';
+import { claimDataDir, readMarker, writeMarker } from './data-dir.ts';
+
+/** The one Raft group that a node runs today. */
+export const GROUP = 0;
+
+export interface Opened {
+  identity: WalMetadata;
+  wal: WriteAheadLog;
+  store: LmdbStateStore;
+  state: StateMachine;
+  restore: RaftRestore;
+}
+
+const EMPTY_HARD_STATE: HardState = { term: 0, vote: 0n, commit: 0 };
+
+export function emptyConfState(voters: bigint[]): ConfState {
+  return { voters, learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
+}
+
+/**
+ * Opens the data folder, or makes a new one from the initial cluster. Everything that makes a folder unusable is a
+ * CodedError that says what to do; nothing is changed in a folder that is refused.
+ */
+export async function openNode(config: NodeConfig, logger: Logger): Promise<Opened> {
+  claimDataDir(config.dataDir);
+  const marker = readMarker(config.dataDir);
+  if (marker === undefined && config.initialClusterState === 'existing') {
+    throw new CodedError('InvalidConfig', 'this node cannot join an existing cluster yet', {
+      hint: 'Start it with --initial-cluster-state new, together with the other first members.',
+    });
+  }
+  const walDir = join(config.dataDir, 'member', 'wal');
+  const stateDir = join(config.dataDir, 'member', 'state');
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  // The store's lock comes first: a second process on the same folder must not even read the log.
+  const store = await LmdbStateStore.open(stateDir);
+  try {
+    const options = {
+      maxTxnOps: config.maxTxnOps,
+      quotaBytes: config.quotaBackendBytes,
+      memberId: selfId(config),
+    };
+    const state = createStateMachine(store, options);
+    if (marker === undefined || !(await walExists(walDir))) {
+      if (marker !== undefined && state.appliedIndex > 0) throw logMissing(walDir);
+      return await createNew(config, walDir, store, state);
+    }
+    return await reopen(config, logger, walDir, store, state);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function selfId(config: NodeConfig): bigint {
+  return memberId(config.initialAdvertisePeerUrls, config.initialClusterToken);
+}
+
+function logMissing(walDir: string): CodedError {
+  return new CodedError('WalMissing', `${walDir} has no write-ahead log but the state has data`, {
+    hint: 'Put the log back, or remove the data folder and let the member rejoin.',
+  });
+}
+
+async function createNew(
+  config: NodeConfig,
+  walDir: string,
+  store: LmdbStateStore,
+  state: StateMachine,
+): Promise<Opened> {
+  const identity = {
+    clusterId: clusterId(config.initialCluster, config.initialClusterToken),
+    memberId: selfId(config),
+  };
+  const members = config.initialCluster.map(
+    ({ name, peerUrls }): Member => ({
+      ID: memberId(peerUrls, config.initialClusterToken),
+      name,
+      peerURLs: peerUrls,
+      clientURLs: [],
+      isLearner: false,
+    }),
+  );
+  const confState = emptyConfState(
+    members.map((member) => member.ID).sort((a, b) => (a < b ? -1 : 1)),
+  );
+  // A first start that was cut short has bootstrapped the state already.
+  if (state.members().length === 0) state.bootstrap(confState, members);
+  store.endBatch();
+  await store.flush();
+  const wal = await createWal(walDir, identity, [
+    { group: GROUP, snapshot: { index: 0, term: 0, confState } },
+  ]);
+  // Last: without the marker the next start begins anew, with it everything is in place.
+  await writeMarker(config.dataDir, {
+    format: 1,
+    name: config.name,
+    clusterId: idToHex(identity.clusterId),
+    memberId: idToHex(identity.memberId),
+  });
+  const restore: RaftRestore = {
+    hardState: EMPTY_HARD_STATE,
+    confState,
+    snapshot: { index: 0, term: 0 },
+    entries: [],
+    applied: 0,
+  };
+  return { identity, wal, store, state, restore };
+}
+
+async function reopen(
+  config: NodeConfig,
+  logger: Logger,
+  walDir: string,
+  store: LmdbStateStore,
+  state: StateMachine,
+): Promise<Opened> {
+  const { wal, recovery } = await openWal(walDir);
+  if (recovery.tornBytes > 0) {
+    logger.warn('cut a torn tail off the write-ahead log', { bytes: recovery.tornBytes });
+  }
+  const wanted = selfId(config);
+  if (recovery.metadata.memberId !== wanted) {
+    await wal.close();
+    throw new CodedError(
+      'DataDirForeign',
+      `data folder ${config.dataDir} belongs to member ${idToHex(recovery.metadata.memberId)}, these flags name ${idToHex(wanted)}`,
+      { hint: 'Use the peer URLs and the cluster token it was made with, or another --data-dir.' },
+    );
+  }
+  const group = recovery.groups.get(GROUP);
+  if (group === undefined) throw logMissing(walDir);
+  const restore = await reconcile(wal, group, state);
+  logger.info('restarted from disk', {
+    applied: restore.applied,
+    commit: restore.hardState.commit,
+    lastIndex: restore.entries.at(-1)?.index ?? restore.snapshot.index,
+    term: restore.hardState.term,
+  });
+  return { identity: recovery.metadata, wal, store, state, restore };
+}
+
+/**
+ * Brings log and state together. Normally the log reaches past the applied index. Only a crash between installing a
+ * snapshot and marking it in the log leaves the state ahead: then the state is the truth and the log starts after it.
+ */
+async function reconcile(
+  wal: WriteAheadLog,
+  group: WalGroupState,
+  state: StateMachine,
+): Promise<RaftRestore> {
+  const applied = state.appliedIndex;
+  const confState = state.confState ?? group.snapshot.confState;
+  const commit = Math.max(group.hardState.commit, applied, group.snapshot.index);
+  if (applied < group.snapshot.index) {
+    throw new CodedError(
+      'StateBehindLog',
+      `the state holds entries up to ${applied}, the log starts after ${group.snapshot.index}`,
+      { hint: 'The state folder was replaced by an older one. Put back the newest, or rejoin.' },
+    );
+  }
+  const at = group.entries[applied - group.snapshot.index - 1];
+  const covered = applied === group.snapshot.index || at?.term === state.appliedTerm;
+  if (!covered) {
+    const mark = { index: applied, term: state.appliedTerm, confState };
+    const hardState = {
+      ...group.hardState,
+      term: Math.max(group.hardState.term, state.appliedTerm),
+      commit: applied,
+    };
+    await wal.append([{ group: GROUP, hardState, snapshot: mark }]);
+    return {
+      hardState,
+      confState,
+      snapshot: { index: applied, term: state.appliedTerm },
+      entries: [],
+      applied,
+    };
+  }
+  const last = group.entries.at(-1)?.index ?? group.snapshot.index;
+  return {
+    hardState: { ...group.hardState, commit: Math.min(commit, last) },
+    confState,
+    snapshot: { index: group.snapshot.index, term: group.snapshot.term },
+    entries: group.entries,
+    applied,
+  };
+}

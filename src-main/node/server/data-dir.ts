@@ -1,0 +1,93 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CodedError } from '../../base/errors.ts';
+
+/** What marks a folder as one of ours, and what it belongs to. */
+export interface NodeMarker {
+  format: 1;
+  name: string;
+  clusterId: string;
+  memberId: string;
+}
+
+const MARKER = 'raftdeck-node.json';
+/** What a supervisor may put beside our files before the first start. */
+const TOLERATED = new Set([
+  'stderr.log',
+  'node.pid',
+  'logs',
+  'member',
+  MARKER,
+  'lost+found',
+  '.DS_Store',
+]);
+
+export type DataDirError = CodedError<'DataDirUnusable' | 'DataDirForeign'>;
+
+/**
+ * Makes sure that the folder can be ours: creates it, refuses one that is not writable, one that holds other files,
+ * and etcd's own. Nothing is changed in a folder that is refused.
+ */
+export function claimDataDir(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    if (!statSync(dir).isDirectory()) throw new Error('not a folder');
+    accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new CodedError('DataDirUnusable', `data folder ${dir}: ${(error as Error).message}`, {
+      hint: 'Choose a folder that this user may write to with --data-dir.',
+      cause: error,
+    });
+  }
+  if (existsSync(join(dir, MARKER))) return;
+  if (existsSync(join(dir, 'member', 'snap'))) {
+    throw new CodedError('DataDirForeign', `data folder ${dir} belongs to an etcd server`, {
+      hint: 'Start etcd on it, or choose another --data-dir. Nothing was changed.',
+    });
+  }
+  const strangers = readdirSync(dir).filter((name) => !TOLERATED.has(name));
+  if (strangers.length > 0) {
+    throw new CodedError(
+      'DataDirForeign',
+      `data folder ${dir} holds files that are not ours (${strangers.slice(0, 3).join(', ')})`,
+      { hint: 'Choose an empty folder with --data-dir. Nothing was changed.' },
+    );
+  }
+}
+
+export function readMarker(dir: string): NodeMarker | undefined {
+  const path = join(dir, MARKER);
+  if (!existsSync(path)) return undefined;
+  try {
+    const marker = JSON.parse(readFileSync(path, 'utf8')) as NodeMarker;
+    if (marker.format !== 1) throw new Error(`format ${String(marker.format)} is not 1`);
+    return marker;
+  } catch (error) {
+    throw new CodedError('DataDirUnusable', `${path} cannot be read: ${(error as Error).message}`, {
+      hint: 'It was changed by hand or written by a newer version. Nothing was changed.',
+      cause: error,
+    });
+  }
+}
+
+/** Durable before it returns: temp file, fsync, rename. */
+export async function writeMarker(dir: string, marker: NodeMarker): Promise<void> {
+  const path = join(dir, MARKER);
+  const file = await open(`${path}.tmp`, 'w', 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.tmp`, path);
+}

@@ -1,0 +1,297 @@
+import { assert } from '../../base/assert.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { Member } from '../../proto/etcd/rpc.ts';
+import { InternalRequest } from '../../proto/raftdeck/internal.ts';
+import {
+  ConfChange,
+  type Entry,
+  EntryType,
+  Message,
+  MessageType,
+} from '../../proto/raftdeck/raft.ts';
+import type { StateMachine } from '../apply/types.ts';
+import type { RaftNode } from '../raft/index.ts';
+import type { HardState, Ready, Role, SnapshotMeta } from '../raft/types.ts';
+import type { StateStore } from '../storage/types.ts';
+import type { WriteAheadLog } from '../wal/types.ts';
+import { ApplyQueue } from './apply-queue.ts';
+import type { Proposals } from './proposals.ts';
+import { ReadBatcher } from './reads.ts';
+import { type Persist, WalWriter } from './wal-writer.ts';
+
+export interface DriverOptions {
+  /** Which Raft group of the node this is. */
+  group: number;
+  raft: RaftNode;
+  wal: WriteAheadLog;
+  store: StateStore;
+  state: StateMachine;
+  proposals: Proposals;
+  clock: Clock;
+  logger: Logger;
+  tickMs: number;
+  electionTimeoutMs: number;
+  /** Sends to other members. SNAPSHOT messages are handed to `sendSnapshot` instead. */
+  send(messages: Message[]): void;
+  sendSnapshot(message: Message): void;
+  /** The data of a snapshot that Raft accepted: puts it in place of the state. */
+  installSnapshot(meta: SnapshotMeta): Promise<void>;
+  onLeadership(leader: bigint, role: Role, term: number): void;
+  onApplied(index: number): void;
+  /** The node cannot go on: a failed write, a failed apply. */
+  onFatal(error: unknown): void;
+}
+
+/**
+ * The loop around one Raft group (DESIGN, a put from the wire to the disk and back): what a turn of the event loop
+ * brought goes into Raft together, out to the followers and to the log at once, and is applied once committed.
+ */
+export class RaftDriver {
+  readonly reads: ReadBatcher;
+  readonly #o: DriverOptions;
+  readonly #writer: WalWriter;
+  readonly #queue = new ApplyQueue();
+  #scheduled = false;
+  #stopped = false;
+  #installing = false;
+  /** Newest one that is not handed to the log yet. */
+  #hardState: HardState | undefined;
+  #cancelTick: () => void = () => {};
+  #leader = 0n;
+  #role: Role = 'follower';
+  #term = 0;
+
+  constructor(options: DriverOptions) {
+    this.#o = options;
+    this.reads = new ReadBatcher(
+      (context) => options.raft.readIndex(context),
+      Math.max(50, options.electionTimeoutMs / 2),
+    );
+    this.#writer = new WalWriter(
+      options.wal,
+      (done) => this.#durable(done),
+      (error) => this.#fatal(error),
+    );
+  }
+
+  start(): void {
+    const tick = () => {
+      if (this.#stopped) return;
+      this.#cancelTick = this.#o.clock.setTimer(this.#o.tickMs, tick);
+      this.#o.raft.tick();
+      const now = this.#o.clock.nowMs();
+      this.#o.proposals.expire(now, this.#o.raft.leader);
+      this.reads.tick(now);
+      this.wake();
+    };
+    this.#cancelTick = this.#o.clock.setTimer(this.#o.tickMs, tick);
+    this.wake();
+  }
+
+  /** Steps messages that came in and handles the outcome in this turn's run. */
+  step(messages: Message[]): void {
+    if (this.#stopped) return;
+    for (const message of messages) this.#o.raft.step(message);
+    this.wake();
+  }
+
+  /** A message to that member was lost: Raft probes instead of streaming on. */
+  unreachable(id: bigint): void {
+    if (this.#stopped) return;
+    this.#o.raft.step(unreachableMessage(id));
+    this.wake();
+  }
+
+  /** Runs once at the end of this turn: everything the turn brought is handled together. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#stopped) return;
+      try {
+        this.#run();
+      } catch (error) {
+        this.#fatal(error);
+      }
+    });
+  }
+
+  /** Writes a log record beside Raft's own, in order with them. Durable when it resolves. */
+  async persist(item: Persist): Promise<void> {
+    this.#writer.push(item);
+    await this.#writer.drain();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTick();
+    this.#o.proposals.failAll('Stopped');
+    this.reads.failAll('Stopped');
+    await this.#writer.drain();
+  }
+
+  #run(): void {
+    const { raft } = this.#o;
+    this.#propose();
+    this.reads.startRound(this.#o.clock.nowMs());
+    // Also during the installation of a snapshot: heartbeats must be answered meanwhile.
+    while (raft.hasReady()) this.#take(raft.ready());
+    this.#writer.kick();
+    if (!this.#installing) this.#apply();
+    this.#noticeLeadership();
+    // More to do, but only after I/O had its turn.
+    if (!this.#queue.empty) this.wake();
+  }
+
+  #propose(): void {
+    const { proposals, raft } = this.#o;
+    if (!proposals.hasOutbox || raft.leader === 0n) return;
+    const data = proposals.takeOutbox();
+    if (data.length === 0) return;
+    const result = raft.propose(data);
+    // Refused for now (no leader, a transfer, too much in flight): they wait for the next turn or their time-out.
+    if (result !== 'ok' && result !== 'forwarded') proposals.putBack(data);
+  }
+
+  #take(ready: Ready): void {
+    this.#send(ready.messages);
+    this.#pushToLog(ready);
+    if (ready.snapshot !== undefined) this.#install(ready.snapshot);
+    if (ready.committed.length > 0) this.#queue.push(ready.committed);
+    for (const { context, index } of ready.readStates) {
+      this.reads.confirmed(context, index, this.#o.state.appliedIndex);
+    }
+  }
+
+  #pushToLog(ready: Ready): void {
+    const { hardState, entries, messagesAfterPersist, mustSync } = ready;
+    // A commit index alone is worth no sync: it is learned anew after a crash, so it rides along with the next write.
+    this.#hardState = hardState ?? this.#hardState;
+    if (!mustSync) {
+      if (messagesAfterPersist.length === 0) return;
+      if (this.#writer.idle) {
+        this.#send(messagesAfterPersist);
+        return;
+      }
+    }
+    this.#writer.push({
+      batch: { group: this.#o.group, hardState: this.#hardState, entries },
+      messages: messagesAfterPersist,
+    });
+    this.#hardState = undefined;
+  }
+
+  #durable(done: Persist[]): void {
+    if (this.#stopped) return;
+    try {
+      for (const { batch, messages } of done) {
+        const last = batch.entries?.at(-1);
+        if (last !== undefined) this.#o.raft.persisted(last.index, last.term);
+        this.#send(messages);
+      }
+      // Not deferred to the next turn: the commit of a lone put waits for nothing else.
+      this.#run();
+    } catch (error) {
+      this.#fatal(error);
+    }
+  }
+
+  #send(messages: Message[]): void {
+    if (messages.length === 0) return;
+    const { snapshots, others } = splitSnapshots(messages);
+    this.#o.send(others);
+    for (const message of snapshots) this.#o.sendSnapshot(message);
+  }
+
+  #apply(): void {
+    if (this.#queue.empty) return;
+    const { state, raft, store } = this.#o;
+    for (const entry of this.#queue.take()) this.#applyEntry(entry);
+    store.endBatch();
+    raft.applied(state.appliedIndex);
+    this.reads.applied(state.appliedIndex);
+    this.#o.onApplied(state.appliedIndex);
+    if (raft.hasReady()) this.wake();
+  }
+
+  #applyEntry(entry: Entry): void {
+    const { state, raft, proposals } = this.#o;
+    // A snapshot may have overtaken entries that were handed out before it.
+    if (entry.index <= state.appliedIndex) return;
+    assert(
+      entry.index === state.appliedIndex + 1,
+      `applying ${entry.index} after ${state.appliedIndex}`,
+    );
+    if (entry.type === EntryType.CONF_CHANGE) {
+      const change = ConfChange.decode(entry.data);
+      const confState = raft.applyConfChange(change);
+      const member = change.context.length > 0 ? Member.decode(change.context) : undefined;
+      state.applyConfChange(entry.index, entry.term, confState, member);
+    } else if (entry.data.length === 0) {
+      state.applyEmpty(entry.index, entry.term);
+    } else {
+      const request = InternalRequest.decode(entry.data);
+      proposals.settle(request.id, state.apply(entry.index, entry.term, request));
+    }
+  }
+
+  #install(meta: SnapshotMeta): void {
+    this.#installing = true;
+    this.#queue.clear();
+    void this.#installNow(meta).catch((error: unknown) => this.#fatal(error));
+  }
+
+  async #installNow(meta: SnapshotMeta): Promise<void> {
+    const { raft, state, logger, group } = this.#o;
+    await this.#writer.drain();
+    await this.#o.installSnapshot(meta);
+    state.reload();
+    assert(state.appliedIndex === meta.index, `snapshot ${meta.index} holds ${state.appliedIndex}`);
+    const { index, term, confState } = meta;
+    assert(confState !== undefined, 'a snapshot names its configuration');
+    const batch = { group, hardState: this.#hardState, snapshot: { index, term, confState } };
+    this.#hardState = undefined;
+    await this.persist({ batch, messages: [] });
+    raft.snapshotInstalled(meta);
+    this.#installing = false;
+    this.reads.applied(index);
+    this.#o.onApplied(index);
+    logger.info('snapshot installed', { index, term });
+    this.wake();
+  }
+
+  #noticeLeadership(): void {
+    const { raft } = this.#o;
+    const { leader, term, role } = raft;
+    if (leader === this.#leader && role === this.#role && term === this.#term) return;
+    this.#leader = leader;
+    this.#role = role;
+    this.#term = term;
+    this.#o.onLeadership(leader, role, term);
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelTick();
+    this.#o.proposals.failAll('Stopped');
+    this.reads.failAll('Stopped');
+    this.#o.onFatal(error);
+  }
+}
+
+function unreachableMessage(from: bigint): Message {
+  return Message.fromPartial({ type: MessageType.UNREACHABLE, from });
+}
+
+function splitSnapshots(messages: Message[]): { snapshots: Message[]; others: Message[] } {
+  if (!messages.some((message) => message.snapshot !== undefined)) {
+    return { snapshots: [], others: messages };
+  }
+  return {
+    snapshots: messages.filter((message) => message.snapshot !== undefined),
+    others: messages.filter((message) => message.snapshot === undefined),
+  };
+}

@@ -1,0 +1,99 @@
+import { CodedError } from '../../base/errors.ts';
+import { InternalRequest } from '../../proto/raftdeck/internal.ts';
+import type { ApplyResult, InternalRequestBody, NodeErrorCode } from '../apply/types.ts';
+
+/** Requests that may wait for their entry at once; more are refused with TooManyRequests. */
+export const MAX_PENDING_PROPOSALS = 20_000;
+
+export type Applied = Extract<ApplyResult, { ok: true }>;
+
+interface Waiting {
+  deadlineMs: number;
+  /** The leader it was handed to; a change of leader may have lost it. */
+  leader: bigint;
+  resolve(result: Applied): void;
+  reject(error: CodedError<NodeErrorCode>): void;
+}
+
+export function nodeError(code: NodeErrorCode, message: string = code): CodedError<NodeErrorCode> {
+  return new CodedError(code, message);
+}
+
+/**
+ * Pairs applied entries with the calls that wait for them, by an id that is unique among members and restarts:
+ * 16 bits of the member, 48 bits that start from the time (as etcd's idutil does).
+ */
+export class Proposals {
+  readonly #waiting = new Map<bigint, Waiting>();
+  /** Encoded entries that wait for the next turn, in order. */
+  #outbox: { id: bigint; data: Buffer }[] = [];
+  #nextId: bigint;
+
+  constructor(memberId: bigint, startMs: number) {
+    const member = BigInt.asUintN(16, memberId) << 48n;
+    this.#nextId = member | (BigInt.asUintN(40, BigInt(Math.floor(startMs))) << 8n);
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  get hasOutbox(): boolean {
+    return this.#outbox.length > 0;
+  }
+
+  add(
+    request: InternalRequestBody,
+    deadlineMs: number,
+    leader: bigint,
+    signal: AbortSignal | undefined,
+  ): Promise<Applied> {
+    if (this.#waiting.size >= MAX_PENDING_PROPOSALS) {
+      return Promise.reject(nodeError('TooManyRequests'));
+    }
+    const id = this.#nextId++;
+    const data = Buffer.from(InternalRequest.encode({ id, request }).finish());
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { deadlineMs, leader, resolve, reject });
+      this.#outbox.push({ id, data });
+      // The entry may still be applied: only the answer is no longer wanted.
+      signal?.addEventListener('abort', () => this.#waiting.delete(id), { once: true });
+    });
+  }
+
+  /** What came in since the last turn. Requests whose caller left or timed out are not proposed any more. */
+  takeOutbox(): Buffer[] {
+    const taken = this.#outbox.filter(({ id }) => this.#waiting.has(id));
+    this.#outbox = [];
+    return taken.map(({ data }) => data);
+  }
+
+  /** Proposing was refused: everything goes back, to be tried again. */
+  putBack(data: Buffer[]): void {
+    const again = data.map((bytes) => ({ id: InternalRequest.decode(bytes).id, data: bytes }));
+    this.#outbox = again.concat(this.#outbox);
+  }
+
+  settle(id: bigint, result: ApplyResult): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    if (result.ok) waiting.resolve(result);
+    else waiting.reject(nodeError(result.code));
+  }
+
+  /** Rejects what is overdue. The map is in order of arrival and deadlines are alike, so the first fresh one ends it. */
+  expire(nowMs: number, leader: bigint): void {
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.deadlineMs > nowMs) return;
+      this.#waiting.delete(id);
+      waiting.reject(nodeError(waiting.leader === leader ? 'Timeout' : 'TimeoutDueToLeaderFail'));
+    }
+  }
+
+  failAll(code: NodeErrorCode): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(nodeError(code));
+    this.#waiting.clear();
+    this.#outbox = [];
+  }
+}

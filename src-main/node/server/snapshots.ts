@@ -1,0 +1,170 @@
+import { createReadStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CodedError, errorMessage } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { type Message, MessageType, type SnapshotHeader } from '../../proto/raftdeck/raft.ts';
+import type { StateMachine } from '../apply/types.ts';
+import type { PeerTransport } from '../peer/transport.ts';
+import type { RaftNode } from '../raft/index.ts';
+import type { SnapshotMeta } from '../raft/types.ts';
+import type { StateStore } from '../storage/types.ts';
+import { GROUP } from './bootstrap.ts';
+
+/** Snapshots sent at once: each one holds a read transaction open. */
+const MAX_SENDING = 2;
+/** How long a received snapshot may wait until Raft takes or refuses it. */
+const ACCEPT_TIMEOUT_MS = 30_000;
+
+interface Spooled {
+  path: string;
+  index: number;
+  settle(error?: Error): void;
+}
+
+/** Moves whole states between members: streams ours to one that lags, takes in one that the leader sends. */
+export class Snapshots {
+  readonly #dir: string;
+  readonly #store: StateStore;
+  readonly #state: StateMachine;
+  readonly #raft: RaftNode;
+  readonly #step: (messages: Message[]) => void;
+  readonly #logger: Logger;
+  readonly #sending = new Set<bigint>();
+  #spooled: Spooled | undefined;
+  #receiving = false;
+
+  constructor(deps: {
+    dir: string;
+    store: StateStore;
+    state: StateMachine;
+    raft: RaftNode;
+    step(messages: Message[]): void;
+    logger: Logger;
+  }) {
+    this.#dir = deps.dir;
+    this.#store = deps.store;
+    this.#state = deps.state;
+    this.#raft = deps.raft;
+    this.#step = deps.step;
+    this.#logger = deps.logger;
+  }
+
+  /** Streams the state as it is now to the member that `message` names, and tells Raft how it went. */
+  send(transport: PeerTransport, message: Message): void {
+    if (this.#sending.has(message.to)) return;
+    if (this.#sending.size >= MAX_SENDING) {
+      this.#report(message, false);
+      return;
+    }
+    this.#sending.add(message.to);
+    // The state may have moved on since Raft asked: the message must name what is streamed. The export takes its
+    // view when its first chunk is asked for, so that is done now, in the same turn as the index is read.
+    const snapshot = this.#raft.snapshotMeta(this.#state.appliedIndex);
+    const chunks = startNow(this.#store.exportSnapshot());
+    const header: SnapshotHeader = { group: GROUP, message: { ...message, snapshot } };
+    const peer = message.to.toString(16);
+    this.#logger.info('sending snapshot', { peer, index: snapshot.index });
+    transport
+      .sendSnapshot(message.to, header, chunks)
+      .then(
+        () => {
+          this.#logger.info('snapshot sent', { peer, index: snapshot.index });
+          this.#report(message, true);
+        },
+        (error: unknown) => {
+          this.#logger.warn('snapshot not sent', { peer, reason: errorMessage(error) });
+          this.#report(message, false);
+        },
+      )
+      .finally(() => this.#sending.delete(message.to));
+  }
+
+  /** Spools a snapshot from the leader to a file, offers it to Raft and resolves once it is installed. */
+  async receive(
+    from: bigint,
+    header: SnapshotHeader,
+    chunks: AsyncIterable<Buffer>,
+  ): Promise<void> {
+    const message = header.message;
+    const meta = message?.snapshot;
+    if (message === undefined || meta === undefined || header.group !== GROUP) {
+      throw new CodedError('PeerProtocol', 'snapshot without a message');
+    }
+    if (message.from !== from) throw new CodedError('PeerProtocol', 'snapshot from a third party');
+    if (this.#receiving) throw new CodedError('PeerBusy', 'another snapshot is being received');
+    this.#receiving = true;
+    const path = join(this.#dir, `incoming-${meta.index}.snapshot`);
+    try {
+      await spool(path, chunks);
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(
+          () => reject(new CodedError('PeerBusy', 'the snapshot was not taken: state is newer')),
+          ACCEPT_TIMEOUT_MS,
+        );
+        const settle = (error?: Error) => {
+          clearTimeout(timer);
+          if (error === undefined) resolve();
+          else reject(error);
+        };
+        this.#spooled = { path, index: meta.index, settle };
+        // A state that is newer refuses the message and answers the leader by itself.
+        if (meta.index <= this.#state.appliedIndex) settle();
+        this.#step([message]);
+      });
+    } finally {
+      this.#receiving = false;
+      this.#spooled = undefined;
+      await rm(path, { force: true });
+    }
+  }
+
+  /** Called by the driver once Raft took the snapshot. */
+  async install(meta: SnapshotMeta): Promise<void> {
+    const spooled = this.#spooled;
+    if (spooled === undefined || spooled.index !== meta.index) {
+      throw new CodedError('SnapshotLost', `no data for the snapshot at ${meta.index}`);
+    }
+    try {
+      await this.#store.importSnapshot(createReadStream(spooled.path));
+      spooled.settle();
+    } catch (error) {
+      spooled.settle(error as Error);
+      throw error;
+    }
+  }
+
+  #report(message: Message, ok: boolean): void {
+    this.#step([{ ...message, type: MessageType.SNAPSHOT_STATUS, from: message.to, reject: !ok }]);
+  }
+}
+
+async function spool(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    for await (const chunk of chunks) await file.write(chunk);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Runs an async generator up to its first item now instead of at the first read. */
+function startNow(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const iterator = source[Symbol.asyncIterator]();
+  let first: Promise<IteratorResult<Buffer>> | undefined = iterator.next();
+  // Its failure shows when it is read.
+  first.catch(() => {});
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next() {
+        const result = first ?? iterator.next();
+        first = undefined;
+        return result;
+      },
+      return: async () => {
+        await iterator.return?.();
+        return { done: true, value: undefined };
+      },
+    }),
+  };
+}

@@ -1,0 +1,107 @@
+import type { AppInfo, NoteTopic } from '../contract/views.ts';
+import type { ClustersService } from './clusters.ts';
+import type { CallHandlers, Handlers, StreamHandlers } from './dispatcher.ts';
+import { testEndpoints } from './endpoint-test.ts';
+import { countKeys, deleteKeyRange, deleteKeys, getKey, listKeys, putKey } from './keys.ts';
+import { LogFollower, weighLogLines } from './logs.ts';
+import type { SettingsService } from './settings.ts';
+import { openWatch, weighWatchItem } from './watch.ts';
+
+export interface Services {
+  info: AppInfo;
+  settings: SettingsService;
+  clusters: ClustersService;
+  notes: () => Promise<NoteTopic[]>;
+}
+
+/** Every name of the contract and who answers it. */
+export function createHandlers(services: Services): Handlers {
+  return { calls: callHandlers(services), streams: streamHandlers(services) };
+}
+
+function callHandlers({ info, settings, clusters, notes }: Services): CallHandlers {
+  const etcd = (input: { clusterId: string }) => clusters.get(input.clusterId).etcd;
+  const leases = (input: { clusterId: string }) => clusters.get(input.clusterId).leases;
+  const storage = (input: { clusterId: string }) => clusters.get(input.clusterId).storage;
+  const nodes = (input: { clusterId: string }) => clusters.supervisor(input.clusterId);
+  return {
+    'app.info': () => info,
+    'settings.get': () => settings.get(),
+    'settings.set': (input) => settings.set(input),
+
+    'clusters.list': () => clusters.list(),
+    'clusters.createLocal': (input) => clusters.createLocal(input),
+    'clusters.addRemote': (input) => clusters.addRemote(input),
+    'clusters.rename': (input) => clusters.rename(input.clusterId, input.name),
+    'clusters.remove': (input) => done(clusters.remove(input.clusterId, input.deleteData)),
+    'clusters.testEndpoints': (input) => testEndpoints(input.endpoints),
+    'clusters.start': (input) => done(clusters.start(input.clusterId)),
+    'clusters.stop': (input) => done(clusters.stop(input.clusterId)),
+
+    'nodes.start': (input) => done(nodes(input).startNode(input.node)),
+    'nodes.stop': (input) => done(nodes(input).stopNode(input.node)),
+    'nodes.kill': (input) => done(nodes(input).killNode(input.node)),
+    'nodes.restart': (input) => done(nodes(input).restartNode(input.node)),
+
+    'keys.list': (input, context) => listKeys(etcd(input), input, context),
+    'keys.count': (input, context) => countKeys(etcd(input), input, context),
+    'keys.get': (input, context) => getKey(etcd(input), input, context),
+    // A write under way is not cancelled: nobody would know whether it happened.
+    'keys.put': (input) => putKey(etcd(input), input, {}),
+    'keys.delete': (input) => deleteKeys(etcd(input), input, {}),
+    'keys.deleteRange': (input) => deleteKeyRange(etcd(input), input, {}),
+
+    'leases.grant': (input) => leases(input).grant(input),
+    'leases.revoke': (input) => leases(input).revoke(input),
+    'leases.renew': (input) => leases(input).renew(input),
+    'leases.keepAlive': (input) => leases(input).keepAlive(input),
+    'leases.keys': (input) => leases(input).keys(input),
+
+    'storage.compact': (input) => storage(input).compact(input),
+    'storage.defragment': (input) => storage(input).defragment(input),
+    'storage.disarm': (input) => storage(input).disarm(input),
+
+    'notes.list': () => notes(),
+  };
+}
+
+function streamHandlers({ clusters }: Services): StreamHandlers {
+  return {
+    'clusters.follow': {
+      mode: 'latest',
+      open: (_, sink) => clusters.follow((list) => sink.push(list)),
+    },
+    'cluster.overview': {
+      mode: 'latest',
+      open: ({ clusterId }, sink) =>
+        clusters.get(clusterId).monitor.follow((overview) => sink.push(overview)),
+    },
+    'watch.open': {
+      mode: 'queue',
+      weigh: weighWatchItem,
+      open: (input, sink) => {
+        const cluster = clusters.get(input.clusterId);
+        return openWatch(cluster.etcd, input, sink, (endpoint) => cluster.nodeName(endpoint));
+      },
+    },
+    'leases.follow': {
+      mode: 'latest',
+      open: ({ clusterId, limit }, sink) => clusters.get(clusterId).leases.follow(limit, sink),
+    },
+    'storage.follow': {
+      mode: 'latest',
+      open: ({ clusterId }, sink) => clusters.get(clusterId).storage.follow(sink),
+    },
+    'logs.follow': {
+      mode: 'queue',
+      weigh: weighLogLines,
+      open: ({ clusterId, tail }, sink) =>
+        new LogFollower(clusters.supervisor(clusterId), tail, sink),
+    },
+  };
+}
+
+async function done(work: Promise<void>): Promise<Record<string, never>> {
+  await work;
+  return {};
+}

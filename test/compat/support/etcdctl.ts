@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Target } from './targets.ts';
+
+export interface CtlResult {
+  code: number | null;
+  stdout: string;
+  /**
+   * The line that begins with "Error:", without what logging put around it; empty if there is none.
+   */
+  error: string;
+}
+
+const CTL_TIMEOUT_MS = 30_000;
+
+function start(target: Target, args: string[]): ChildProcess {
+  return spawn('etcdctl', ['--endpoints', target.address, ...args], {
+    env: { PATH: process.env.PATH, ETCDCTL_API: '3' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: CTL_TIMEOUT_MS,
+  });
+}
+
+/** Runs the real etcdctl to its end. */
+export async function etcdctl(target: Target, args: string[], input = ''): Promise<CtlResult> {
+  const child = start(target, args);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString('latin1');
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString('latin1');
+  });
+  child.stdin?.end(input);
+  const [code] = (await once(child, 'close')) as [number | null];
+  const error = stderr.split('\n').find((line) => line.startsWith('Error:')) ?? '';
+  return { code, stdout, error };
+}
+
+/** Runs etcdctl and parses what `-w json` printed. Throws if it failed. */
+export async function etcdctlJson(target: Target, args: string[]): Promise<unknown> {
+  const { code, stdout, error } = await etcdctl(target, [...args, '-w', 'json']);
+  if (code !== 0) throw new Error(`etcdctl ${args.join(' ')} on ${target.name}: ${error}`);
+  // Numbers beyond 2^53 are ids, which are masked or compared as text.
+  const exact = stdout.replace(/:(\d{16,})/g, ':"$1"');
+  return JSON.parse(exact) as unknown;
+}
+
+/** Runs a command that does not end by itself, until it has printed `lines` lines. */
+export async function etcdctlLines(
+  target: Target,
+  args: string[],
+  lines: number,
+  onStarted: () => Promise<void> = async () => {},
+): Promise<string[]> {
+  const child = start(target, args);
+  const seen: string[] = [];
+  const enough = new Promise<void>((resolve) => {
+    createInterface({ input: child.stdout ?? process.stdin }).on('line', (line) => {
+      seen.push(line);
+      if (seen.length >= lines) resolve();
+    });
+    child.once('close', () => resolve());
+  });
+  await onStarted();
+  await enough;
+  if (child.exitCode === null) {
+    const closed = once(child, 'close');
+    child.kill('SIGTERM');
+    await closed;
+  }
+  return seen.slice(0, lines);
+}

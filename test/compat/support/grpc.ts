@@ -1,0 +1,180 @@
+import {
+  type CallOptions,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import {
+  ClusterClient,
+  type CompactionResponse,
+  DeleteRangeRequest,
+  type DeleteRangeResponse,
+  KVClient,
+  LeaseClient,
+  type LeaseGrantResponse,
+  type LeaseRevokeResponse,
+  MaintenanceClient,
+  PutRequest,
+  type PutResponse,
+  RangeRequest,
+  type RangeResponse,
+  TxnRequest,
+  type TxnResponse,
+  WatchClient,
+  WatchRequest,
+  type WatchResponse,
+} from '../../../src-main/proto/etcd/rpc.ts';
+import { until } from '../../support/cluster.ts';
+import type { Target } from './targets.ts';
+
+const CALL_TIMEOUT_MS = 20_000;
+
+/** Our generated clients over grpc-js, all of them on one target. */
+export class GrpcClients {
+  readonly kv: KVClient;
+  readonly watch: WatchClient;
+  readonly lease: LeaseClient;
+  readonly cluster: ClusterClient;
+  readonly maintenance: MaintenanceClient;
+
+  constructor({ address }: Target) {
+    const insecure = credentials.createInsecure();
+    const options = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
+    this.kv = new KVClient(address, insecure, options);
+    this.watch = new WatchClient(address, insecure, options);
+    this.lease = new LeaseClient(address, insecure, options);
+    this.cluster = new ClusterClient(address, insecure, options);
+    this.maintenance = new MaintenanceClient(address, insecure, options);
+  }
+
+  close(): void {
+    for (const client of [this.kv, this.watch, this.lease, this.cluster, this.maintenance]) {
+      client.close();
+    }
+  }
+
+  /** The revision that the store is at. */
+  async revision(): Promise<number> {
+    const { header } = await this.range({ key: Buffer.of(0) });
+    return header?.revision ?? 0;
+  }
+
+  range(request: Parameters<typeof RangeRequest.fromPartial>[0]): Promise<RangeResponse> {
+    const full = RangeRequest.fromPartial(request);
+    return call((...rest) => this.kv.range(full, ...rest));
+  }
+
+  put(request: Parameters<typeof PutRequest.fromPartial>[0]): Promise<PutResponse> {
+    const full = PutRequest.fromPartial(request);
+    return call((...rest) => this.kv.put(full, ...rest));
+  }
+
+  /** Puts text under text. */
+  async set(key: string, value: string): Promise<PutResponse> {
+    return this.put({ key: Buffer.from(key), value: Buffer.from(value) });
+  }
+
+  deleteRange(
+    request: Parameters<typeof DeleteRangeRequest.fromPartial>[0],
+  ): Promise<DeleteRangeResponse> {
+    const full = DeleteRangeRequest.fromPartial(request);
+    return call((...rest) => this.kv.deleteRange(full, ...rest));
+  }
+
+  txn(request: Parameters<typeof TxnRequest.fromPartial>[0]): Promise<TxnResponse> {
+    const full = TxnRequest.fromPartial(request);
+    return call((...rest) => this.kv.txn(full, ...rest));
+  }
+
+  compact(revision: number, physical = false): Promise<CompactionResponse> {
+    return call((...rest) => this.kv.compact({ revision, physical }, ...rest));
+  }
+
+  grant(ID: bigint, TTL: number): Promise<LeaseGrantResponse> {
+    return call((...rest) => this.lease.leaseGrant({ ID, TTL }, ...rest));
+  }
+
+  revoke(ID: bigint): Promise<LeaseRevokeResponse> {
+    return call((...rest) => this.lease.leaseRevoke({ ID }, ...rest));
+  }
+}
+
+type Done<Response> = (error: ServiceError | null, response: Response) => void;
+
+/** Makes a unary call with a deadline: `call((...rest) => clients.kv.put(request, ...rest))`. */
+export function call<Response>(
+  start: (metadata: Metadata, options: Partial<CallOptions>, done: Done<Response>) => unknown,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
+    start(new Metadata(), options, (error, response) =>
+      error === null ? resolve(response) : reject(error),
+    );
+  });
+}
+
+export interface GrpcFailure {
+  code: number;
+  message: string;
+}
+
+/** The status that a call fails with. Throws if it does not fail. */
+export async function failure(answer: Promise<unknown>): Promise<GrpcFailure> {
+  try {
+    await answer;
+  } catch (error) {
+    const { code, details } = error as ServiceError;
+    return { code, message: details };
+  }
+  throw new Error('the call succeeded, though it had to fail');
+}
+
+/** Runs a case with clients that are closed after it. */
+export async function withClients<T>(
+  target: Target,
+  run: (clients: GrpcClients) => Promise<T>,
+): Promise<T> {
+  const clients = new GrpcClients(target);
+  try {
+    return await run(clients);
+  } finally {
+    clients.close();
+  }
+}
+
+/** One Watch call, and what it has answered so far. */
+export class WatchCall {
+  readonly received: WatchResponse[] = [];
+  readonly #stream: ClientDuplexStream<WatchRequest, WatchResponse>;
+
+  constructor(clients: GrpcClients) {
+    this.#stream = clients.watch.watch();
+    this.#stream.on('data', (response: WatchResponse) => this.received.push(response));
+    // Cancelling is how it ends; a failure shows as a response that does not come.
+    this.#stream.on('error', () => {});
+  }
+
+  send(request: Parameters<typeof WatchRequest.fromPartial>[0]): void {
+    this.#stream.write(WatchRequest.fromPartial(request));
+  }
+
+  /** Waits until `count` responses have come in all, and answers them. */
+  async responses(count: number): Promise<WatchResponse[]> {
+    const enough = () => (this.received.length >= count ? true : undefined);
+    await until(`${count} watch responses, has ${this.received.length}`, enough, CALL_TIMEOUT_MS);
+    return this.received.slice(0, count);
+  }
+
+  /** Waits for `count` events over all responses and answers them, however they were grouped. */
+  async events(count: number): Promise<WatchResponse['events']> {
+    const all = () => this.received.flatMap(({ events }) => events);
+    const enough = () => (all().length >= count ? true : undefined);
+    await until(`${count} watch events, has ${all().length}`, enough, CALL_TIMEOUT_MS);
+    return all().slice(0, count);
+  }
+
+  close(): void {
+    this.#stream.cancel();
+  }
+}

@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import {
+  freeBasePort,
+  NODE_MAIN,
+  onPath,
+  removeDir,
+  tempDir,
+  until,
+} from '../../support/cluster.ts';
+
+export type TargetName = 'etcd' | 'raftdeck';
+
+/** A running single-member cluster that the cases are driven against. */
+export interface Target {
+  name: TargetName;
+  /** host:port of the client URL. */
+  address: string;
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 15_000;
+
+/** What is said at most of a member that does not come up. */
+const MAX_OUTPUT_CHARS = 4_000;
+
+/** Whether the real etcd is here to be compared with. COMPAT_TARGETS=raftdeck leaves it out. */
+export const etcdWanted = wanted('etcd') && onPath('etcd');
+export const raftdeckWanted = wanted('raftdeck');
+
+function wanted(name: TargetName): boolean {
+  const list = process.env.COMPAT_TARGETS;
+  return list === undefined || list.split(',').includes(name);
+}
+
+export async function startTarget(name: TargetName, flags: string[] = []): Promise<Target> {
+  const dir = tempDir();
+  const port = await freeBasePort(2);
+  const client = `http://127.0.0.1:${port}`;
+  const peer = `http://127.0.0.1:${port + 1}`;
+  const args = [
+    ...['--name', 'm1', '--data-dir', `${dir}/m1`],
+    ...['--listen-client-urls', client, '--advertise-client-urls', client],
+    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+    ...['--initial-cluster', `m1=${peer}`, '--initial-cluster-state', 'new'],
+    ...flags,
+  ];
+  const [command, prefix] = name === 'etcd' ? ['etcd', []] : [process.execPath, [NODE_MAIN]];
+  if (name === 'raftdeck' && !existsSync(NODE_MAIN)) {
+    throw new Error(`${NODE_MAIN} is missing: run "npm run build" first`);
+  }
+  const child = spawn(command, [...prefix, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = collectOutput(child);
+  try {
+    await until(
+      `${name} healthy`,
+      () => {
+        if (child.exitCode !== null) {
+          throw new Error(`${name} ended with ${child.exitCode}: ${output()}`);
+        }
+        return isHealthy(client);
+      },
+      START_TIMEOUT_MS,
+    );
+  } catch (error) {
+    await stop(child);
+    removeDir(dir);
+    throw new Error(`${name} did not start: ${output()}`, { cause: error });
+  }
+  return {
+    name,
+    address: `127.0.0.1:${port}`,
+    async stop() {
+      await stop(child);
+      removeDir(dir);
+    },
+  };
+}
+
+async function isHealthy(url: string): Promise<true | undefined> {
+  try {
+    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) });
+    return response.ok ? true : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function collectOutput(child: ChildProcess): () => string {
+  let text = '';
+  const add = (chunk: Buffer): void => {
+    text = (text + chunk.toString()).slice(-MAX_OUTPUT_CHARS);
+  };
+  child.stdout?.on('data', add);
+  child.stderr?.on('data', add);
+  return () => text;
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const hard = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(hard);
+}

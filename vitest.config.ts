@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     projects: [
       {
-        plugins: [svelte()],
+        plugins: [svelte({ configFile: 'src-renderer/svelte.config.js' })],
         test: {
           ...shared,
           name: 'unit',

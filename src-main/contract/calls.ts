@@ -15,7 +15,10 @@ export const MAX_KEY_BYTES = 64 * 1024;
 export const MAX_PAGE_ROWS = 5_000;
 
 const bytes = (max: number) =>
-  z.instanceof(Uint8Array).refine((b) => b.length <= max, `more than ${max} bytes`);
+  // Not z.instanceof: its type would demand an ArrayBuffer behind the bytes, which a Buffer does not promise.
+  z
+    .custom<Uint8Array>((value) => value instanceof Uint8Array, 'bytes')
+    .refine((b) => b.length <= max, `more than ${max} bytes`);
 export const keyBytes = bytes(MAX_KEY_BYTES);
 export const revision = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 export const hexId = z.string().regex(/^[0-9a-f]{1,16}$/, 'an id in hex, as etcdctl prints it');

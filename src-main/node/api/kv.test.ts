@@ -136,7 +136,7 @@ describe('txn', () => {
     const { header, responses } = await caller.unary(KVService.txn, request);
     expect(header?.revision).toBe(8);
     const revisions = responses.map(({ response }) => response?.value.header?.revision);
-    expect(revisions).toEqual([7, 7, 8, 8, 8]);
+    expect(revisions).toEqual([7, 7, 0, 8, 8]);
     const inner = responses[2]?.response;
     if (inner?.$case !== 'responseTxn') throw new Error('expected the nested answer');
     expect(inner.value.responses.map((op) => op.response?.value.header?.revision)).toEqual([

@@ -2,8 +2,6 @@ import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemFiles, type WalFiles } from './files.ts';
-import type { WalGroupState } from './types.ts';
-import { createWal, openWal, walExists } from './wal.ts';
 import {
   entry,
   listSegments,
@@ -14,7 +12,9 @@ import {
   recoverLog,
   refusal,
   run,
-} from './wal-test-support.ts';
+} from './testing/support.ts';
+import type { WalGroupState } from './types.ts';
+import { createWal, openWal, walExists } from './wal.ts';
 
 let dir: string;
 beforeEach(async () => {

@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../base/prng.ts';
 import { type Entry, EntryType } from '../../proto/raftdeck/raft.ts';
-import type { WalBatch, WalGroupState } from './types.ts';
-import { createWal, openWal, walExists } from './wal.ts';
 import {
   entry,
   listSegments,
@@ -15,7 +13,9 @@ import {
   recoverLog,
   refusal,
   run,
-} from './wal-test-support.ts';
+} from './testing/support.ts';
+import type { WalBatch, WalGroupState } from './types.ts';
+import { createWal, openWal, walExists } from './wal.ts';
 
 let dir: string;
 beforeEach(async () => {

@@ -42,7 +42,8 @@ export class MemoryStore implements StateStore {
     assert(this.#readers === 0, 'a write while a range is being read');
     const rows = this.#table(table);
     const at = lowerBound(rows, key);
-    if (rows[at] !== undefined && compareBytes((rows[at] as Row).key, key) === 0) rows.splice(at, 1);
+    if (rows[at] !== undefined && compareBytes((rows[at] as Row).key, key) === 0)
+      rows.splice(at, 1);
   }
 
   *range(table: TableName, bounds: RangeBounds): Iterable<Row> {

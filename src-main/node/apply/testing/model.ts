@@ -1,12 +1,12 @@
 import type { KeyValue } from '../../../proto/etcd/kv.ts';
 import {
   type Compare,
-  Compare_CompareResult as Result,
-  Compare_CompareTarget as Target,
-  type RangeRequest,
   RangeRequest_SortOrder as Order,
-  RangeRequest_SortTarget as SortTarget,
+  type RangeRequest,
   type RequestOp,
+  Compare_CompareResult as Result,
+  RangeRequest_SortTarget as SortTarget,
+  Compare_CompareTarget as Target,
   type TxnRequest,
 } from '../../../proto/etcd/rpc.ts';
 import { text } from './machine.ts';
@@ -70,7 +70,14 @@ export class Model {
   put(key: string, value: string, lease: bigint): void {
     const old = this.current.get(key);
     const mod = this.revision + 1;
-    const kv = { key, value, lease, mod, create: old?.create ?? mod, version: (old?.version ?? 0) + 1 };
+    const kv = {
+      key,
+      value,
+      lease,
+      mod,
+      create: old?.create ?? mod,
+      version: (old?.version ?? 0) + 1,
+    };
     this.#change(key, kv);
   }
 
@@ -104,7 +111,7 @@ export class Model {
 
   /** etcd's Range as it is written there: fetch, filter, sort, cut. */
   range(request: RangeRequest): { kvs: ModelKv[]; count: number; more: boolean } {
-    const revision = request.revision > 0 ? request.revision : 0;
+    const revision = Math.max(request.revision, 0);
     const state = revision === 0 ? this.current : (this.states[revision] as Map<string, ModelKv>);
     const all = this.keysIn(text(request.key), text(request.rangeEnd), state);
     const count = all.length;

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CodedError } from '../../base/errors.ts';
-import { type Entry, EntryType } from '../../proto/raftdeck/raft.ts';
-import type { WalGroupState, WalMetadata, WalRecovery, WalSnapshotMark } from './types.ts';
-import { openWal, type WalOptions } from './wal.ts';
+import type { CodedError } from '../../../base/errors.ts';
+import { type Entry, EntryType } from '../../../proto/raftdeck/raft.ts';
+import type { WalGroupState, WalMetadata, WalRecovery, WalSnapshotMark } from '../types.ts';
+import { openWal, type WalOptions } from '../wal.ts';
 
 export const metadata: WalMetadata = { clusterId: 0xfedcba9876543210n, memberId: 7n };
 

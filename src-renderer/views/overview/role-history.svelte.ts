@@ -1,0 +1,64 @@
+import type { ClusterOverview, NodeRole } from '../../../src-main/contract/views.ts';
+
+/** Span that the lanes show. */
+export const HISTORY_MS = 120_000;
+/** Runs kept per node: at one change per overview this is far more than fits the span. */
+export const MAX_RUNS = 1_000;
+
+export interface RoleRun {
+  role: NodeRole;
+  fromMs: number;
+  toMs: number;
+  term: number | null;
+}
+
+/** Who was what when, since the view was opened: runs of the same role and term, oldest first. */
+export class RoleHistory {
+  #lanes = $state.raw<ReadonlyMap<string, readonly RoleRun[]>>(new Map());
+  startedAtMs = $state<number | null>(null);
+
+  get lanes(): ReadonlyMap<string, readonly RoleRun[]> {
+    return this.#lanes;
+  }
+
+  take(overview: ClusterOverview): void {
+    const { atMs } = overview;
+    this.startedAtMs ??= atMs;
+    const lanes = new Map<string, readonly RoleRun[]>();
+    for (const { name, role, term } of overview.nodes) {
+      const runs = this.#lanes.get(name) ?? [];
+      lanes.set(name, extended(runs, { role, term, fromMs: atMs, toMs: atMs }));
+    }
+    this.#lanes = lanes;
+  }
+}
+
+function extended(runs: readonly RoleRun[], now: RoleRun): readonly RoleRun[] {
+  const last = runs[runs.length - 1];
+  const oldest = now.toMs - HISTORY_MS;
+  const kept = runs.filter((run) => run.toMs >= oldest).slice(-(MAX_RUNS - 1));
+  // A node that is down tells no term: it is the same run as long as the role stays.
+  const isSame =
+    last !== undefined && last.role === now.role && (now.term === null || last.term === now.term);
+  if (!isSame) {
+    // Runs touch: the change was seen now, and nothing is known of in between.
+    return [...kept.slice(0, -1), ...closed(kept, now.fromMs), now];
+  }
+  return [...kept.slice(0, -1), { ...last, toMs: now.toMs }];
+}
+
+function closed(kept: readonly RoleRun[], atMs: number): RoleRun[] {
+  const last = kept[kept.length - 1];
+  return last === undefined ? [] : [{ ...last, toMs: atMs }];
+}
+
+/** A run's place on the lane, as fractions of the span that ends now. */
+export function placeOf(
+  run: RoleRun,
+  nowMs: number,
+  spanMs: number,
+): { left: number; width: number } {
+  const from = Math.max(run.fromMs, nowMs - spanMs);
+  const to = Math.min(Math.max(run.toMs, from), nowMs);
+  return { left: (from - (nowMs - spanMs)) / spanMs, width: (to - from) / spanMs };
+}

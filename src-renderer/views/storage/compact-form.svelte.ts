@@ -1,0 +1,66 @@
+import {
+  type CompactChoice,
+  type CompactPlan,
+  parseCount,
+  planCompaction,
+} from './compact-plan.ts';
+
+export interface StoreRange {
+  revision: number;
+  compactRevision: number | null;
+}
+
+/** Revisions that are kept by default: enough for a watch that lags a little. */
+const DEFAULT_KEEP = 1_000;
+
+/** The compaction dialog's figures. The store moves on while it is open; the plan follows. */
+export class CompactForm {
+  by = $state<CompactChoice['by']>('revision');
+  revisionText = $state('');
+  keepText = $state(String(DEFAULT_KEEP));
+  physical = $state(false);
+  running = $state(false);
+  error = $state.raw<unknown>(null);
+  readonly #range: () => StoreRange;
+
+  constructor(range: () => StoreRange) {
+    this.#range = range;
+    this.revisionText = String(range().revision);
+  }
+
+  readonly plan: CompactPlan = $derived.by(() => {
+    const { revision, compactRevision } = this.#range();
+    return planCompaction(this.#choice(), revision, compactRevision);
+  });
+
+  /** Keeps the current revision only. */
+  everything(): void {
+    this.by = 'revision';
+    this.revisionText = String(this.#range().revision);
+  }
+
+  /** True if it was compacted. */
+  async submit(
+    compact: (revision: number, physical: boolean) => Promise<void>,
+  ): Promise<number | null> {
+    const { plan } = this;
+    if (!plan.ok || this.running) return null;
+    this.running = true;
+    this.error = null;
+    try {
+      await compact(plan.revision, this.physical);
+      return plan.revision;
+    } catch (error) {
+      this.error = error;
+      return null;
+    } finally {
+      this.running = false;
+    }
+  }
+
+  #choice(): CompactChoice {
+    return this.by === 'revision'
+      ? { by: 'revision', revision: parseCount(this.revisionText) }
+      : { by: 'keep', count: parseCount(this.keepText) };
+  }
+}

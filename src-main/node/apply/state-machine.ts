@@ -16,6 +16,7 @@ import { MemberTable } from '../membership/member-table.ts';
 import { Compactor } from '../mvcc/compaction.ts';
 import { KvState } from '../mvcc/kv-state.ts';
 import { rangeKeys } from '../mvcc/range.ts';
+import type { Schedule } from '../mvcc/schedule.ts';
 import { ReplayingWatchHub } from '../mvcc/watch-hub.ts';
 import {
   type AppliedMeta,
@@ -51,7 +52,7 @@ export interface BatchingStateMachine extends StateMachine {
 
 export interface StateMachineExtras {
   /** How work that is done in slices (replay for watchers, counts) gets its turns. setImmediate by default. */
-  schedule?: (task: () => void) => void;
+  schedule?: Schedule;
 }
 
 /** The replicated state in `store`: what is there is continued, an empty store is at revision 1. */
@@ -80,7 +81,7 @@ class StoredStateMachine implements BatchingStateMachine {
   #appliedTerm = 0;
   #batching = false;
 
-  constructor(store: StateStore, schedule: (task: () => void) => void) {
+  constructor(store: StateStore, schedule: Schedule) {
     this.#store = store;
     this.#kv = new KvState(store, schedule);
     this.#leases = new LeaseTable(store);
@@ -249,7 +250,7 @@ class StoredStateMachine implements BatchingStateMachine {
       index: this.#appliedIndex,
       term: this.#appliedTerm,
       revision: this.#kv.revision,
-      keyCount: this.#kv.keyCount,
+      keyCount: this.#kv.counts.total,
     });
     this.#store.put('meta', META_APPLIED, applied);
     this.#store.endBatch();

@@ -63,7 +63,9 @@ interface Writes {
 /**
  * A key may be put once on any path, and not be deleted beside it: which came last within one revision would be open.
  * Deletes may overlap. The branches of a nested transaction exclude each other. As in etcd (v3rpc/key.go), a nested put
- * is compared with the deletes of its own level and of transactions before it, not of those behind it.
+ * is compared with the deletes of its own level and of transactions before it, not of those behind it: then a
+ * key does change twice in one revision, and the state keeps both changes in order. Unlike etcd, which overlooks them, a
+ * delete "to the end" counts: a put that keeps the old value could find it gone half-way through the transaction.
  */
 function collectWrites(ops: readonly RequestOp[]): Writes {
   const deletes: KeyRange[] = [];

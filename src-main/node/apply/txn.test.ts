@@ -260,6 +260,7 @@ describe('checkTxn', () => {
     expect(code({ success: [a], failure: [a] })).toBeUndefined();
     expect(code({ success: [a, deleteOp({ key: 'a' })] })).toBe('DuplicateKey');
     expect(code({ success: [a, deleteOp({ key: '0', rangeEnd: 'b' })] })).toBe('DuplicateKey');
+    // etcd overlooks a delete to the end of the key space.
     expect(code({ success: [a, deleteOp({ key: 'a', rangeEnd: '\0' })] })).toBe('DuplicateKey');
     expect(code({ success: [a, deleteOp({ key: 'b', rangeEnd: '\0' })] })).toBeUndefined();
     const deletes = [deleteOp({ key: 'a', rangeEnd: 'c' }), deleteOp({ key: 'b' })];
@@ -270,6 +271,23 @@ describe('checkTxn', () => {
       'DuplicateKey',
     );
   });
+});
+
+it('a put that keeps a value which the same transaction deletes is refused before anything is written', () => {
+  machine.put('a', 'old');
+  const keep = putOp({ key: 'a', ignoreValue: true });
+  const wipe = deleteOp({ key: '\0', rangeEnd: '\0' });
+  for (const success of [
+    [wipe, keep],
+    [wipe, txnOp({ success: [keep] })],
+    [txnOp({ success: [wipe] }), keep],
+    [txnOp({ success: [wipe] }), txnOp({ success: [keep] })],
+  ]) {
+    expect(machine.refused('txn', txnRequest({ success }))).toBe('DuplicateKey');
+  }
+  expect(machine.read('a')).toEqual(['a=old']);
+  machine.txn({ success: [txnOp({ success: [keep] }), txnOp({ success: [wipe] })] });
+  expect(machine.range('a').count).toBe(0);
 });
 
 it('a key that two nested transactions change keeps its last change', () => {

@@ -22,6 +22,8 @@ import type { KeyRange } from './types.ts';
 
 /** Versions of one key that are walked over before it is cheaper to seek the one that is wanted. */
 const WALK_LIMIT = 16;
+/** Values are read along with the changes; past this a count of keys is cheaper. */
+const COUNT_BYTES_LIMIT = 16 * 1024 * 1024;
 const MAX_SUB = 0xffff_ffff;
 
 /** A key that existed at some revision, and where its version of then is. */
@@ -141,7 +143,7 @@ export function loadVersion(
 
 /**
  * How many keys of the range exist at head beyond those at `revision`: creations less deletions since. undefined if
- * more than `maxRows` changes lie in between. `revision` is not compacted, so every change after it is still there.
+ * more than `maxRows` changes lie in between, or too many bytes. `revision` is not compacted, so every change after it is still there.
  */
 export function countChange(
   store: StateStore,
@@ -151,8 +153,10 @@ export function countChange(
 ): number | undefined {
   let change = 0;
   let rows = 0;
+  let bytes = 0;
   for (const { value } of store.range('revisions', { gte: revisionKey(revision + 1, 0) })) {
-    if (++rows > maxRows) return undefined;
+    bytes += value.length;
+    if (++rows > maxRows || bytes > COUNT_BYTES_LIMIT) return undefined;
     const deleted = isDelete(value);
     if (!deleted && currentVersion(currentRowOf(value)) !== 1) continue;
     if (rangeContains(range, revisionUserKey(value))) change += deleted ? -1 : 1;

@@ -28,6 +28,11 @@ export class IntervalTree<T> {
     return this.#size;
   }
 
+  /** Levels; some few times the logarithm of the size. */
+  get height(): number {
+    return heightOf(this.#root);
+  }
+
   add(start: Uint8Array, end: Uint8Array | undefined, value: T): void {
     const found = this.#find(start, end);
     if (found !== undefined) found.values.add(value);
@@ -112,6 +117,10 @@ function compareEnds(a: Uint8Array | undefined, b: Uint8Array | undefined): numb
   if (a === undefined || b === undefined)
     return (a === undefined ? 1 : 0) - (b === undefined ? 1 : 0);
   return compareBytes(a, b);
+}
+
+function heightOf<T>(node: Node<T> | undefined): number {
+  return node === undefined ? 0 : 1 + Math.max(heightOf(node.left), heightOf(node.right));
 }
 
 function refresh<T>(node: Node<T>): void {

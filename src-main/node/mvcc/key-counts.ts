@@ -1,13 +1,14 @@
 import { compareBytes } from '../../base/bytes.ts';
 import type { StateStore } from '../storage/types.ts';
-import { isEmptyRange, isOpenEnd, userKeyBounds } from './key-range.ts';
+import { isEmptyRange, isOpenEnd, isWholeSpace, userKeyBounds } from './key-range.ts';
+import { isStoreClosed, type Schedule } from './schedule.ts';
 import type { KeyRange } from './types.ts';
 
 /** Keys per block when the index is built, and the size at which a block is split. */
 const BLOCK_KEYS = 256;
 const BLOCK_LIMIT = 2 * BLOCK_KEYS;
-/** A count that walks over more keys than this starts the building of the index. */
-const SCAN_LIMIT = 10_000;
+/** With fewer keys than this in all, counts walk: it costs some milliseconds at most. */
+const INDEX_FROM_KEYS = 10_000;
 /** Keys read per turn of the event loop while the index is built. */
 const BUILD_KEYS_PER_SLICE = 2_000;
 
@@ -19,38 +20,44 @@ interface Block {
 
 /**
  * Exact counts of keys in a range without walking over all of them: how many keys lie in each block of some hundred
- * neighbours. Lives in memory alone and is built, in slices, once a count has turned out to be dear; until it is
- * complete, counts walk. A million keys make some 4,000 blocks.
+ * neighbours. Lives in memory alone and is built in slices between requests, after a start and when the state has grown
+ * large; until it is complete, counts walk. A million keys make some 4,000 blocks.
  */
 export class KeyCounts {
   readonly #store: StateStore;
-  readonly #schedule: (task: () => void) => void;
+  readonly #schedule: Schedule;
   #blocks: Block[] = [];
   #state: 'none' | 'building' | 'ready' = 'none';
+  #keyCount = 0;
   /** While building: keys up to and including this one are in the blocks. */
   #builtTo: Buffer | undefined;
   /** A reset makes slices that are still scheduled void. */
   #generation = 0;
 
-  constructor(store: StateStore, schedule: (task: () => void) => void) {
+  constructor(store: StateStore, schedule: Schedule) {
     this.#store = store;
     this.#schedule = schedule;
   }
 
-  /** Whether counts of any range are cheap. */
-  get ready(): boolean {
-    return this.#state === 'ready';
+  /** Keys at head in all. */
+  get total(): number {
+    return this.#keyCount;
   }
 
-  reset(): void {
+  /** The store was opened or replaced and holds that many keys. */
+  reset(keyCount: number): void {
     this.#generation++;
     this.#blocks = [];
     this.#state = 'none';
     this.#builtTo = undefined;
+    this.#keyCount = keyCount;
+    this.#buildIfLarge();
   }
 
   /** A key was put that did not exist. It is in the store already. */
   added(key: Buffer): void {
+    this.#keyCount++;
+    this.#buildIfLarge();
     const block = this.#covered(key);
     if (block === undefined) return;
     block.count++;
@@ -58,6 +65,7 @@ export class KeyCounts {
   }
 
   removed(key: Buffer): void {
+    this.#keyCount--;
     const block = this.#covered(key);
     if (block === undefined) return;
     block.count--;
@@ -69,13 +77,9 @@ export class KeyCounts {
   /** Keys in the range at head. */
   count(range: KeyRange): number {
     if (isEmptyRange(range)) return 0;
-    if (this.#state !== 'ready') {
-      const count = this.#walk(range);
-      if (count > SCAN_LIMIT && this.#state === 'none') this.#startBuilding();
-      return count;
-    }
+    if (isWholeSpace(range)) return this.#keyCount;
     const { key, end } = range;
-    if (end === undefined) return this.#walk(range);
+    if (this.#state !== 'ready' || end === undefined) return this.#walk(range);
     const first = this.#indexOf(key);
     const last = isOpenEnd(end) ? this.#blocks.length - 1 : this.#indexOf(end);
     if (first === last) return this.#walk(range);
@@ -132,16 +136,27 @@ export class KeyCounts {
     block.count = half;
   }
 
-  #startBuilding(): void {
+  #buildIfLarge(): void {
+    if (this.#state !== 'none' || this.#keyCount < INDEX_FROM_KEYS) return;
     this.#state = 'building';
     this.#blocks = [{ start: Buffer.alloc(0), count: 0 }];
     this.#builtTo = undefined;
     const generation = this.#generation;
-    this.#schedule(() => this.#buildSlice(generation));
+    this.#schedule(() => this.#buildInTurn(generation));
   }
 
-  #buildSlice(generation: number): void {
-    if (generation !== this.#generation) return;
+  #buildInTurn(generation: number): void {
+    try {
+      if (this.#buildSlice(generation)) this.#schedule(() => this.#buildInTurn(generation));
+    } catch (error) {
+      // The node is stopping.
+      if (!isStoreClosed(error)) throw error;
+    }
+  }
+
+  /** True while there is more to do. */
+  #buildSlice(generation: number): boolean {
+    if (generation !== this.#generation) return false;
     const bounds = this.#builtTo === undefined ? {} : { gt: this.#builtTo };
     let last: Buffer | undefined;
     let block = this.#blocks[this.#blocks.length - 1] as Block;
@@ -158,9 +173,9 @@ export class KeyCounts {
     if (left >= 0) {
       this.#state = 'ready';
       this.#builtTo = undefined;
-      return;
+      return false;
     }
     this.#builtTo = last === undefined ? this.#builtTo : Buffer.from(last);
-    this.#schedule(() => this.#buildSlice(generation));
+    return true;
   }
 }

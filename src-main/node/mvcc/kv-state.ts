@@ -11,6 +11,7 @@ import { currentRowOf, encodeDelete, encodePut, revisionKey } from '../storage/s
 import { leaseKeyKey, PRESENT } from '../storage/schema/small-tables.ts';
 import type { StateStore } from '../storage/types.ts';
 import { KeyCounts } from './key-counts.ts';
+import type { Schedule } from './schedule.ts';
 
 /** One change of a key within the transaction at hand, for the watch hub. */
 export interface Change {
@@ -32,15 +33,13 @@ export class KvState {
   revision = 1;
   /** Reads below it are refused; 0 if nothing was ever compacted. */
   compactRevision = 0;
-  /** Rows in `current`, those of the open transaction included. */
-  keyCount = 0;
   /** Changes are kept for the watch hub only while somebody listens. */
   recordChanges = false;
   #changes: Change[] = [];
   /** Changes in the open transaction: the next sub-revision. */
   #sub = 0;
 
-  constructor(store: StateStore, schedule: (task: () => void) => void) {
+  constructor(store: StateStore, schedule: Schedule) {
     this.store = store;
     this.counts = new KeyCounts(store, schedule);
   }
@@ -79,10 +78,7 @@ export class KvState {
     store.put('revisions', revisionKey(main, sub), event);
     store.put('current', key, row);
     store.put('history', historyKey(key, main, sub), HISTORY_PUT);
-    if (created) {
-      this.keyCount++;
-      this.counts.added(key);
-    }
+    if (created) this.counts.added(key);
     this.#moveLease(key, created ? 0n : currentLease(previous), lease);
     if (this.recordChanges) this.#changes.push({ key, row, previous });
     return previous;
@@ -97,7 +93,6 @@ export class KvState {
     store.put('revisions', revisionKey(main, sub), event);
     store.delete('current', key);
     store.put('history', historyKey(key, main, sub), HISTORY_DELETE);
-    this.keyCount--;
     this.counts.removed(key);
     this.#moveLease(key, currentLease(previous), 0n);
     if (this.recordChanges) this.#changes.push({ key, row: undefined, previous });
@@ -117,8 +112,7 @@ export class KvState {
     assert(this.#sub === 0, 'a transaction is open');
     this.revision = revision;
     this.compactRevision = compactRevision;
-    this.keyCount = keyCount;
-    this.counts.reset();
+    this.counts.reset(keyCount);
   }
 
   #moveLease(key: Buffer, from: bigint, to: bigint): void {

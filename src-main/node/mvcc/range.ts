@@ -10,12 +10,12 @@ import {
 import { nodeError } from '../apply/errors.ts';
 import { currentCreate, currentMod, keyValueOf } from '../storage/schema/current.ts';
 import { countChange, loadVersion, versionAt, versionsAt } from './history.ts';
-import { isEmptyRange, isSingleKey, isWholeSpace, keyRangeOf, userKeyBounds } from './key-range.ts';
+import { isEmptyRange, isSingleKey, keyRangeOf, userKeyBounds } from './key-range.ts';
 import type { KvState } from './kv-state.ts';
 import type { KeyRange } from './types.ts';
 
-/** Changes between an old revision and head up to which a count at the old one is derived from head's. */
-const COUNT_CHANGES_LIMIT = 20_000;
+/** So many changes since an old revision are always read to derive its count from that at head. */
+const CHEAP_CHANGES = 1_000;
 
 /** What a scan has to find. `limit` is in keys that pass the filter; Infinity for all. */
 interface Scan {
@@ -181,7 +181,7 @@ export function countAt(kv: KvState, range: KeyRange, revision: number): number 
   if (isSingleKey(range)) {
     return getAt(kv, Buffer.from(range.key), revision, true) === undefined ? 0 : 1;
   }
-  if (revision === kv.head) return isWholeSpace(range) ? kv.keyCount : kv.counts.count(range);
+  if (revision === kv.head) return kv.counts.count(range);
   const derived = derivedCount(kv, range, revision);
   if (derived !== undefined) return derived;
   let count = 0;
@@ -189,10 +189,15 @@ export function countAt(kv: KvState, range: KeyRange, revision: number): number 
   return count;
 }
 
-/** The count at head without what changed since, if that is little. */
+/**
+ * The count at head without what changed since, if reading the changes costs less than reading the keys; undefined if
+ * not.
+ */
 function derivedCount(kv: KvState, range: KeyRange, revision: number): number | undefined {
-  // A change has a revision of its own or shares one, so there are at least this many.
-  if (kv.head - revision > COUNT_CHANGES_LIMIT) return undefined;
-  const change = countChange(kv.store, range, revision, COUNT_CHANGES_LIMIT);
-  return change === undefined ? undefined : countAt(kv, range, kv.head) - change;
+  const atHead = kv.counts.count(range);
+  const limit = Math.max(CHEAP_CHANGES, atHead);
+  // Each revision is one change at least.
+  if (kv.head - revision > limit) return undefined;
+  const change = countChange(kv.store, range, revision, limit);
+  return change === undefined ? undefined : atHead - change;
 }

@@ -1,9 +1,9 @@
 import { assert } from '../../base/assert.ts';
-import { CodedError } from '../../base/errors.ts';
 import { revisionKey, revisionMain } from '../storage/schema/revisions.ts';
 import { LiveChange, StoredChange } from './events.ts';
 import { HubWatcher, type WatcherOwner, type WatcherState } from './hub-watcher.ts';
 import type { Change, KvState } from './kv-state.ts';
+import { isStoreClosed, type Schedule } from './schedule.ts';
 import type { WatchBatch, Watcher, WatchHub, WatchSink, WatchSpec } from './types.ts';
 import { WatcherIndex } from './watcher-index.ts';
 
@@ -21,7 +21,7 @@ const REPLAY_WATCHERS_PER_SLICE = 512;
  */
 export class ReplayingWatchHub implements WatchHub, WatcherOwner {
   readonly #kv: KvState;
-  readonly #schedule: (task: () => void) => void;
+  readonly #schedule: Schedule;
   readonly #synced = new Set<HubWatcher>();
   /** In the order of their turns. */
   readonly #unsynced = new Set<HubWatcher>();
@@ -33,7 +33,7 @@ export class ReplayingWatchHub implements WatchHub, WatcherOwner {
   #scheduled = false;
   #stepping = false;
 
-  constructor(kv: KvState, schedule: (task: () => void) => void) {
+  constructor(kv: KvState, schedule: Schedule) {
     this.#kv = kv;
     this.#schedule = schedule;
     this.#delivered = kv.revision;
@@ -232,8 +232,7 @@ export class ReplayingWatchHub implements WatchHub, WatcherOwner {
         if (this.step()) this.#wake();
       } catch (error) {
         // The node is stopping: its streams close next.
-        if (error instanceof CodedError && error.code === 'StateClosed') return;
-        throw error;
+        if (!isStoreClosed(error)) throw error;
       }
     });
   }

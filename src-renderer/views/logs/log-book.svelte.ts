@@ -25,6 +25,9 @@ export class LogBook {
   #lines: LogLine[] = [];
   #held: LogLine[] = [];
   #version = $state(0);
+  /** Where each line stands in time. */
+  readonly #times = new WeakMap<LogLine, number>();
+  readonly #lastTimes = new Map<string, number>();
 
   readonly shown: readonly LogLine[] = $derived.by(() => {
     void this.#version;
@@ -77,6 +80,7 @@ export class LogBook {
   clear(): void {
     this.#lines = [];
     this.#held = [];
+    this.#lastTimes.clear();
     this.heldCount = 0;
     this.heldDropped = 0;
     this.dropped = 0;
@@ -110,15 +114,20 @@ export class LogBook {
     return this.#lines.reduce((sum, line) => sum + (line.level === level ? 1 : 0), 0);
   }
 
-  /** Nodes are read one after another, so what arrives may belong before what is there. */
+  /**
+   * By time. Nodes are read one after another, so what arrives may belong before what is there; within a node the
+   * order of its own lines stays, because the sort is stable and times of one node never go back here.
+   */
   #merge(lines: readonly LogLine[]): void {
-    const fresh = [...lines].sort(compareTime);
+    for (const line of lines) this.#place(line);
+    const byTime = (a: LogLine, b: LogLine) => this.#timeOf(a) - this.#timeOf(b);
+    const fresh = [...lines].sort(byTime);
     const first = fresh[0];
     const all = this.#lines;
     let at = all.length;
-    while (first !== undefined && at > 0 && compareTime(all[at - 1] as LogLine, first) > 0) at--;
+    while (first !== undefined && at > 0 && byTime(all[at - 1] as LogLine, first) > 0) at--;
     const tail = all.splice(at);
-    const merged = tail.length === 0 ? fresh : [...tail, ...fresh].sort(compareTime);
+    const merged = tail.length === 0 ? fresh : [...tail, ...fresh].sort(byTime);
     for (const line of merged) all.push(line);
     if (all.length > MAX_LINES) {
       const over = Math.max(DROP_LINES, all.length - MAX_LINES);
@@ -127,12 +136,18 @@ export class LogBook {
     }
     this.#version++;
   }
-}
 
-/** By time; the lines of one node keep their own order, whatever its clock did. */
-function compareTime(a: LogLine, b: LogLine): number {
-  if (a.node === b.node) return a.seq - b.seq;
-  return (a.atMs ?? 0) - (b.atMs ?? 0);
+  /** A line without a time, or from a clock that went back, stands where its node's last line stands. */
+  #place(line: LogLine): void {
+    const last = this.#lastTimes.get(line.node) ?? 0;
+    const time = Math.max(last, line.atMs ?? last);
+    this.#lastTimes.set(line.node, time);
+    this.#times.set(line, time);
+  }
+
+  #timeOf(line: LogLine): number {
+    return this.#times.get(line) ?? 0;
+  }
 }
 
 function searchText(line: LogLine): string {

@@ -5,8 +5,8 @@ import type {
   ServerWritableStream,
   sendUnaryData,
 } from '@grpc/grpc-js';
-import { errorMessage } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/logger.ts';
+import { handlerError } from '../handler-error.ts';
 import { iterate } from '../iterate.ts';
 import type {
   CallContext,
@@ -15,7 +15,7 @@ import type {
   RequestStream,
   ResponseSink,
 } from '../service.ts';
-import { RpcError, RpcStatus } from '../status.ts';
+import type { RpcError } from '../status.ts';
 
 export type UnaryMethod = Extract<MethodImplementation, { kind: 'unary' }>;
 export type ServerStreamMethod = Extract<MethodImplementation, { kind: 'serverStream' }>;
@@ -48,7 +48,12 @@ export function handleUnary(
   method.invoke(call.request, context).then(
     (response) => callback(null, response),
     (error: unknown) => {
-      const { status, message } = statusOf(environment.logger, method.path, error, abort.signal);
+      const { status, message } = handlerError(
+        environment.logger,
+        method.path,
+        error,
+        abort.signal.aborted,
+      );
       callback({ code: status, details: message });
     },
   );
@@ -110,7 +115,7 @@ function openStream(environment: CallEnvironment, path: string, call: WritableCa
       if (close()) call.end();
     },
     fail: (error: unknown) => {
-      if (open) endWith(statusOf(logger, path, error, abort.signal));
+      if (open) endWith(handlerError(logger, path, error, abort.signal.aborted));
       abort.abort();
     },
   };
@@ -129,17 +134,6 @@ function contextOf(call: SurfaceCall, signal: AbortSignal): CallContext {
 
 function metadataOf(metadata: Metadata): CallMetadata {
   return { get: (name) => metadata.get(name)[0] };
-}
-
-function statusOf(logger: Logger, path: string, error: unknown, signal: AbortSignal): RpcError {
-  if (error instanceof RpcError) return error;
-  if (signal.aborted) return new RpcError(RpcStatus.CANCELLED, 'context canceled');
-  logger.error('a handler failed', {
-    method: path,
-    error: errorMessage(error),
-    stack: error instanceof Error ? error.stack : undefined,
-  });
-  return new RpcError(RpcStatus.INTERNAL, `internal error: ${errorMessage(error)}`);
 }
 
 /** Counts the bytes that wait in the call's stream; grpc-js itself would count messages. */

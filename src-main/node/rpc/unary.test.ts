@@ -1,14 +1,25 @@
 import { once } from 'node:events';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Logger, silentLogger } from '../../../base/logger.ts';
-import { type CallContext, unary } from '../service.ts';
-import { RpcError, RpcStatus } from '../status.ts';
-import { decode, encode, Say, say, serve, signalled, stopAll } from './testing/harness.ts';
+import { type Logger, silentLogger } from '../../base/logger.ts';
+import { type CallContext, unary } from './service.ts';
+import { RpcError, RpcStatus } from './status.ts';
+import {
+  decode,
+  encode,
+  Say,
+  say,
+  serveWith,
+  signalled,
+  stopAll,
+  TRANSPORTS,
+} from './testing/harness.ts';
 
 afterEach(stopAll);
 
-describe('unary calls', () => {
+describe.each(TRANSPORTS)('unary calls over %s', (_name, create) => {
+  const serve = serveWith(create);
+
   it('answers, hands over metadata, deadline and peer', async () => {
     let seen: CallContext | undefined;
     const { client } = await serve([

@@ -1,13 +1,25 @@
 import { once } from 'node:events';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { bidi, type CallContext, type ResponseSink, serverStream } from '../service.ts';
-import { RpcError, RpcStatus } from '../status.ts';
-import { Chat, Count, chat, decode, encode, serve, signalled, stopAll } from './testing/harness.ts';
+import { bidi, type CallContext, type ResponseSink, serverStream } from './service.ts';
+import { RpcError, RpcStatus } from './status.ts';
+import {
+  Chat,
+  Count,
+  chat,
+  decode,
+  encode,
+  serveWith,
+  signalled,
+  stopAll,
+  TRANSPORTS,
+} from './testing/harness.ts';
 
 afterEach(stopAll);
 
-describe('streams', () => {
+describe.each(TRANSPORTS)('streams over %s', (_name, create) => {
+  const serve = serveWith(create);
+
   it('streams to the client and ends with the handler', async () => {
     const { client } = await serve([
       serverStream(Count, async (text, responses) => {

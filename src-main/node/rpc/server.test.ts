@@ -2,14 +2,26 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../base/logger.ts';
-import { bidi, type CallContext, unary } from '../service.ts';
-import { createGrpcJsServer } from './server.ts';
-import { Chat, chat, get, Say, say, serve, signalled, stopAll, track } from './testing/harness.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { bidi, type CallContext, unary } from './service.ts';
+import {
+  Chat,
+  chat,
+  get,
+  Say,
+  say,
+  serveWith,
+  signalled,
+  stopAll,
+  TRANSPORTS,
+  track,
+} from './testing/harness.ts';
 
 afterEach(stopAll);
 
-describe('ports', () => {
+describe.each(TRANSPORTS)('ports over %s', (_name, create) => {
+  const serve = serveWith(create);
+
   it('answers HTTP/1.1 and gRPC on one port', async () => {
     const { client, port } = await serve([unary(Say, async (text) => text)], {
       http1: (incoming, response) => response.end(`you asked for ${incoming.url}`),
@@ -57,7 +69,7 @@ describe('ports', () => {
   });
 
   it('listens on several addresses', async () => {
-    const server = createGrpcJsServer({
+    const server = create({
       services: [],
       listen: [
         { host: '127.0.0.1', port: 0 },
@@ -77,7 +89,7 @@ describe('ports', () => {
     const { port } = await serve([]);
     const probe = await serve([]);
     await probe.server.stop(0);
-    const second = createGrpcJsServer({
+    const second = create({
       services: [],
       // The first is free, and must be so again afterwards.
       listen: [
@@ -98,7 +110,7 @@ describe('ports', () => {
   });
 
   it('reports an address that is not ours', async () => {
-    const server = createGrpcJsServer({
+    const server = create({
       services: [],
       listen: [{ host: '192.0.2.1', port: 0 }],
       maxReceiveBytes: 1024,
@@ -108,7 +120,9 @@ describe('ports', () => {
   });
 });
 
-describe('stop', () => {
+describe.each(TRANSPORTS)('stop over %s', (_name, create) => {
+  const serve = serveWith(create);
+
   it('lets unary calls finish, ends streams, refuses newcomers', async () => {
     const release = signalled<void>();
     const started = signalled<void>();

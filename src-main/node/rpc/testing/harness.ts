@@ -1,9 +1,18 @@
 import { request } from 'node:http';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { silentLogger } from '../../../../base/logger.ts';
-import type { RpcServer, RpcServerOptions } from '../../server.ts';
-import type { ServiceImplementation } from '../../service.ts';
-import { createGrpcJsServer } from '../server.ts';
+import { silentLogger } from '../../../base/logger.ts';
+import { createGrpcJsServer } from '../grpc-js/server.ts';
+import { createH2Server } from '../h2/server.ts';
+import type { RpcServer, RpcServerOptions } from '../server.ts';
+import type { ServiceImplementation } from '../service.ts';
+
+type CreateServer = (options: RpcServerOptions) => RpcServer;
+
+/** The suites run over each. */
+export const TRANSPORTS: [name: string, create: CreateServer][] = [
+  ['grpc-js', createGrpcJsServer],
+  ['h2', createH2Server],
+];
 
 // A codec as simple as can be: the message is its UTF-8 text; "\0" is not decodable.
 export const decode = (bytes: Buffer): string => {
@@ -45,11 +54,18 @@ export function track(server: RpcServer): void {
   running.push({ server, clients: [] });
 }
 
-export async function serve(
+/** Starts servers of this kind, each with a client. */
+export function serveWith(create: CreateServer) {
+  return (methods: ServiceImplementation['methods'], options: Partial<RpcServerOptions> = {}) =>
+    serve(create, methods, options);
+}
+
+async function serve(
+  create: CreateServer,
   methods: ServiceImplementation['methods'],
-  options: Partial<RpcServerOptions> = {},
+  options: Partial<RpcServerOptions>,
 ) {
-  const server = createGrpcJsServer({
+  const server = create({
     services: [{ name: 'test.Echo', methods }],
     listen: [{ host: '127.0.0.1', port: 0 }],
     maxReceiveBytes: 64 * 1024,

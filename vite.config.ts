@@ -6,5 +6,12 @@ export default defineConfig({
   root: 'src-renderer',
   base: './',
   plugins: [svelte({ configFile: 'svelte.config.js' })],
-  build: { outDir: '../dist/renderer', emptyOutDir: true, target: 'es2022', sourcemap: true },
+  build: {
+    outDir: '../dist/renderer',
+    emptyOutDir: true,
+    target: 'es2022',
+    sourcemap: true,
+    // The page's policy lets fonts come from files only, and small ones would become data: addresses.
+    assetsInlineLimit: 0,
+  },
 });

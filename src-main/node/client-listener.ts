@@ -5,7 +5,7 @@ import type { Logger } from '../base/logger.ts';
 import { createServices } from './api/services.ts';
 import { type NodeConfig, parseUrl } from './config.ts';
 import { createGateway } from './gateway/gateway.ts';
-import { createGrpcJsServer } from './rpc/grpc-js/server.ts';
+import { createH2Server } from './rpc/h2/server.ts';
 import { GRPC_OVERHEAD_BYTES, type RpcServer } from './rpc/server.ts';
 import type { NodeServer } from './server/node-server.ts';
 
@@ -20,7 +20,7 @@ export async function listenForClients(
   logger: Logger,
   clock: Clock = systemClock,
 ): Promise<ClientListener> {
-  const server: RpcServer = createGrpcJsServer({
+  const server: RpcServer = createH2Server({
     services: createServices(node, { logger, clock }),
     listen: config.listenClientUrls.map(parseUrl),
     maxReceiveBytes: config.maxRequestBytes + GRPC_OVERHEAD_BYTES,

@@ -9,7 +9,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 const UNITS: Readonly<Record<Language, { s: string; min: string; h: string; d: string }>> = {
   en: { s: 's', min: 'min', h: 'h', d: 'd' },
-  zh: { s: '秒', min: '分', h: '小时', d: '天' },
+  zh: { s: '秒', min: '分钟', h: '小时', d: '天' },
 };
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;

@@ -11,8 +11,8 @@ export function effectiveQuotaBytes(quotaBytes: number): number {
 }
 
 /**
- * Whether `extraBytes` more would reach the quota. For the proposer alone: file sizes differ between members, so apply
- * looks at the NOSPACE alarm instead, which is the same everywhere.
+ * Whether `extraBytes` more would reach the quota. For the proposer alone: file sizes differ
+ * between members, so apply looks at the NOSPACE alarm instead, which is the same everywhere.
  */
 export function quotaExceeded(
   store: StateStore,

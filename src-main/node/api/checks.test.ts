@@ -8,6 +8,7 @@ import {
   type RequestOp,
   TxnRequest,
 } from '../../proto/etcd/rpc.ts';
+import { MAX_TXN_DEPTH } from '../apply/txn-check.ts';
 import {
   checkDeleteRangeSize,
   checkPut,
@@ -33,6 +34,13 @@ const txn = (success: RequestOp[], failure: RequestOp[] = []): TxnRequest => ({
   success,
   failure,
 });
+function deepTxn(depth: number): TxnRequest {
+  let request = txn([]);
+  for (let i = 1; i < depth; i++) {
+    request = txn([{ request: { $case: 'requestTxn', value: request } }]);
+  }
+  return request;
+}
 const nested = (success: RequestOp[], failure: RequestOp[] = []): RequestOp => ({
   request: { $case: 'requestTxn', value: txn(success, failure) },
 });
@@ -80,6 +88,8 @@ describe('keys written twice by a transaction', () => {
     ['a put below an open range', txn([put('A'), del('a', '\0')]), undefined],
     ['overlapping deletes', txn([del('a', 'c'), del('b')]), undefined],
     ['keys that differ in a high byte', txn([put('\xc3'), put('\xc4')]), undefined],
+    ['as deep as it may be', deepTxn(MAX_TXN_DEPTH), undefined],
+    ['deeper than an entry can be decoded', deepTxn(MAX_TXN_DEPTH + 1), 'TooManyOps'],
     ['a put in both branches of a nested one', txn([nested([put('a')], [put('a')])]), undefined],
     ['puts by two nested ones', txn([nested([put('a')]), nested([], [put('a')])]), 'DuplicateKey'],
     ['a put and a nested one', txn([put('a'), nested([], [put('a')])]), 'DuplicateKey'],

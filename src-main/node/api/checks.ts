@@ -12,6 +12,7 @@ import {
   type RequestOp,
   TxnRequest,
 } from '../../proto/etcd/rpc.ts';
+import { MAX_TXN_DEPTH } from '../apply/txn-check.ts';
 import { apiError } from './errors.ts';
 
 const SORT_ORDERS: ReadonlySet<number> = new Set(Object.values(RangeRequest_SortOrder));
@@ -39,21 +40,23 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
  * is written twice.
  */
 export function checkTxn(request: TxnRequest, maxOps: number): void {
-  checkTxnForm(request, maxOps);
+  checkTxnForm(request, maxOps, 1);
   collectWrites(request.success);
   collectWrites(request.failure);
 }
 
-function checkTxnForm(request: TxnRequest, maxOps: number): void {
+function checkTxnForm(request: TxnRequest, maxOps: number, depth: number): void {
+  // The codec refuses what is nested deeper, and an entry that cannot be decoded would stop every member.
+  if (depth > MAX_TXN_DEPTH) throw apiError('TooManyOps');
   const { compare, success, failure } = request;
   const ops = Math.max(compare.length, success.length, failure.length);
   if (ops > maxOps) throw apiError('TooManyOps');
   for (const { key } of compare) if (key.length === 0) throw apiError('EmptyKey');
-  for (const op of success) checkOp(op, maxOps - ops);
-  for (const op of failure) checkOp(op, maxOps - ops);
+  for (const op of success) checkOp(op, maxOps - ops, depth);
+  for (const op of failure) checkOp(op, maxOps - ops, depth);
 }
 
-function checkOp(op: RequestOp, maxNestedOps: number): void {
+function checkOp(op: RequestOp, maxNestedOps: number, depth: number): void {
   const { request } = op;
   switch (request?.$case) {
     case 'requestRange':
@@ -66,7 +69,7 @@ function checkOp(op: RequestOp, maxNestedOps: number): void {
       checkDeleteRange(request.value);
       break;
     case 'requestTxn':
-      checkTxnForm(request.value, maxNestedOps);
+      checkTxnForm(request.value, maxNestedOps, depth + 1);
       break;
     case undefined:
       throw apiError('KeyNotFound');

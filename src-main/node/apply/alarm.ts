@@ -7,7 +7,10 @@ import {
 } from '../../proto/etcd/rpc.ts';
 import type { ApplyContext } from './context.ts';
 
-/** Answers the alarms that the request is about, as etcd does: none if it deactivates one that was not active. */
+/**
+ * Answers the alarms that the request is about, as etcd does: none if it deactivates one that was
+ * not active.
+ */
 export function applyAlarm(context: ApplyContext, request: AlarmRequest): AlarmResponse {
   return { header: undefined, alarms: affected(context, request) };
 }

@@ -15,8 +15,9 @@ import {
 } from '../storage/schema/current.ts';
 
 /**
- * etcd's compare (server/etcdserver/apply.go): a range holds if every key in it does. Where there is no key, numbers
- * compare as zero, and a comparison of values fails, since an empty value is not a missing one.
+ * etcd's compare (server/etcdserver/apply.go): a range holds if every key in it does. Where there
+ * is no key, numbers compare as zero, and a comparison of values fails, since an empty value is not
+ * a missing one.
  */
 export function compareHolds(kv: KvState, compare: Compare): boolean {
   const range = keyRangeOf(compare.key, compare.rangeEnd);
@@ -46,7 +47,10 @@ function holds({ result }: Compare, order: number): boolean {
   }
 }
 
-/** The key's row against what the compare names, as a sign. A target union of another kind counts as zero. */
+/**
+ * The key's row against what the compare names, as a sign. A target union of another kind counts as
+ * zero.
+ */
 function orderOf({ target, targetUnion: union }: Compare, row: Buffer | undefined): number {
   switch (target) {
     case Target.VERSION:

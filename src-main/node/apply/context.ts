@@ -6,9 +6,10 @@ import type { KvState } from '../mvcc/kv-state.ts';
 import type { LeaseEvents } from './types.ts';
 
 /**
- * The parts of the replicated state that applying a request may read and change. A handler checks everything before
- * its first write: it throws a NodeError and has changed nothing, or it succeeds. It knows no clock and looks at
- * nothing that may differ between members (file sizes, flags, how far a removal has come).
+ * The parts of the replicated state that applying a request may read and change. A handler checks
+ * everything before its first write: it throws a NodeError and has changed nothing, or it succeeds.
+ * It knows no clock and looks at nothing that may differ between members (file sizes, flags, how
+ * far a removal has come).
  */
 export interface ApplyContext {
   readonly kv: KvState;

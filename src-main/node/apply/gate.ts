@@ -4,7 +4,10 @@ import { nodeError } from './errors.ts';
 import { hasPut } from './txn.ts';
 import type { InternalRequestBody, RequestKind } from './types.ts';
 
-/** What a cluster with a corrupt member still does: disarm the alarm, and housekeeping (etcd's applierV3Corrupt). */
+/**
+ * What a cluster with a corrupt member still does: disarm the alarm, and housekeeping (etcd's
+ * applierV3Corrupt).
+ */
 const WHILE_CORRUPT: ReadonlySet<RequestKind> = new Set([
   'alarm',
   'publish',
@@ -13,8 +16,8 @@ const WHILE_CORRUPT: ReadonlySet<RequestKind> = new Set([
 ]);
 
 /**
- * What active alarms refuse. Throws Corrupt or NoSpace. Without space only that is refused which makes the state grow:
- * deletes, compactions and the disarming itself must go on.
+ * What active alarms refuse. Throws Corrupt or NoSpace. Without space only that is refused which
+ * makes the state grow: deletes, compactions and the disarming itself must go on.
  */
 export function checkAlarms({ alarms }: ApplyContext, request: InternalRequestBody): void {
   if (alarms.isActive(AlarmType.CORRUPT) && !WHILE_CORRUPT.has(request.$case)) {

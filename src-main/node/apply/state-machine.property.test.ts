@@ -314,7 +314,10 @@ class Run {
     expect(this.machine.state.leases()).toEqual(leases);
   }
 
-  /** What is left once everything is compacted: the live keys, and a tombstone only at the very revision. */
+  /**
+   * What is left once everything is compacted: the live keys, and a tombstone only at the very
+   * revision.
+   */
   checkCompacted(): void {
     const { model, machine } = this;
     machine.put('last');

@@ -43,15 +43,19 @@ import type {
 /** A state machine whose caller may say which entries belong to one batch. */
 export interface BatchingStateMachine extends StateMachine {
   /**
-   * From here to `endBatch` the applied index is kept in memory, so that a batch of entries costs one row of meta. The
-   * whole batch must be applied in one turn of the event loop, and the store not be flushed within it.
+   * From here to `endBatch` the applied index is kept in memory, so that a batch of entries costs
+   * one row of meta. The whole batch must be applied in one turn of the event loop, and the store
+   * not be flushed within it.
    */
   beginBatch(): void;
   endBatch(): void;
 }
 
 export interface StateMachineExtras {
-  /** How work that is done in slices (replay for watchers, counts) gets its turns. setImmediate by default. */
+  /**
+   * How work that is done in slices (replay for watchers, counts) gets its turns. setImmediate by
+   * default.
+   */
   schedule?: Schedule;
 }
 
@@ -233,7 +237,10 @@ class StoredStateMachine implements BatchingStateMachine {
     this.#appliedTerm = term;
   }
 
-  /** Ends the request: its revision, if it took one, its row of meta, and only then whoever waits for it. */
+  /**
+   * Ends the request: its revision, if it took one, its row of meta, and only then whoever waits
+   * for it.
+   */
   #commit(): void {
     const before = this.#kv.revision;
     const changes = this.#kv.commit();

@@ -4,8 +4,8 @@ import type { KeyRange } from '../mvcc/types.ts';
 import { nodeError } from './errors.ts';
 
 /**
- * Transactions within transactions. The codec of entries gives up on messages a hundred levels deep, and a level here
- * is two of those.
+ * Transactions within transactions. The codec of entries gives up on messages a hundred levels
+ * deep, and a level here is two of those.
  */
 export const MAX_TXN_DEPTH = 32;
 
@@ -15,8 +15,8 @@ export interface TxnLimits {
 }
 
 /**
- * What may not be proposed: too many operations, an empty key, an operation of no kind, a put that contradicts itself, a
- * key that is written twice. Throws NodeError, in etcd's order.
+ * What may not be proposed: too many operations, an empty key, an operation of no kind, a put that
+ * contradicts itself, a key that is written twice. Throws NodeError, in etcd's order.
  */
 export function checkTxn(request: TxnRequest, limits: TxnLimits): void {
   checkForm(request, limits.maxTxnOps, 1);
@@ -24,8 +24,8 @@ export function checkTxn(request: TxnRequest, limits: TxnLimits): void {
 }
 
 /**
- * The part that apply repeats: the same on every member, whatever flags it was started with. So it knows no limit on
- * operations.
+ * The part that apply repeats: the same on every member, whatever flags it was started with. So it
+ * knows no limit on operations.
  */
 export function checkWrites(request: TxnRequest): void {
   collectWrites(request.success);
@@ -61,11 +61,12 @@ interface Writes {
 }
 
 /**
- * A key may be put once on any path, and not be deleted beside it: which came last within one revision would be open.
- * Deletes may overlap. The branches of a nested transaction exclude each other. As in etcd (v3rpc/key.go), a nested put
- * is compared with the deletes of its own level and of transactions before it, not of those behind it: then a
- * key does change twice in one revision, and the state keeps both changes in order. Unlike etcd, which overlooks them, a
- * delete "to the end" counts: a put that keeps the old value could find it gone half-way through the transaction.
+ * A key may be put once on any path, and not be deleted beside it: which came last within one
+ * revision would be open. Deletes may overlap. The branches of a nested transaction exclude each
+ * other. As in etcd (v3rpc/key.go), a nested put is compared with the deletes of its own level and
+ * of transactions before it, not of those behind it: then a key does change twice in one revision,
+ * and the state keeps both changes in order. Unlike etcd, which overlooks them, a delete "to the
+ * end" counts: a put that keeps the old value could find it gone half-way through the transaction.
  */
 function collectWrites(ops: readonly RequestOp[]): Writes {
   const deletes: KeyRange[] = [];

@@ -273,7 +273,7 @@ describe('checkTxn', () => {
   });
 });
 
-it('a put that keeps a value which the same transaction deletes is refused before anything is written', () => {
+it('a put that keeps a value which its transaction deletes is refused before any write', () => {
   machine.put('a', 'old');
   const keep = putOp({ key: 'a', ignoreValue: true });
   const wipe = deleteOp({ key: '\0', rangeEnd: '\0' });

@@ -30,9 +30,9 @@ interface PlannedOp {
 }
 
 /**
- * A transaction takes one main revision, or none if it writes nothing. As in etcd, all compares, nested ones too, look
- * at the state before the first write, and everything that can fail is checked along the chosen path before it: first
- * the puts, then the revisions that are read.
+ * A transaction takes one main revision, or none if it writes nothing. As in etcd, all compares,
+ * nested ones too, look at the state before the first write, and everything that can fail is
+ * checked along the chosen path before it: first the puts, then the revisions that are read.
  */
 export function applyTxn(context: ApplyContext, request: TxnRequest): TxnResponse {
   checkWrites(request);
@@ -80,7 +80,10 @@ function checkReads(kv: KvState, plan: Plan): void {
   });
 }
 
-/** etcd refuses a negative revision here as compacted once anything is, while a range alone takes it for head. */
+/**
+ * etcd refuses a negative revision here as compacted once anything is, while a range alone takes it
+ * for head.
+ */
 function checkTxnRead(kv: KvState, { revision }: RangeRequest): void {
   if (revision < 0 && kv.compactRevision > 0) throw nodeError('Compacted');
   checkReadRevision(kv, revision);

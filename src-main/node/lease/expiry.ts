@@ -3,12 +3,20 @@ import type { LeaseCheckpoint } from '../../proto/etcd/rpc.ts';
 import type { LeaseEvents, LeaseView } from '../apply/types.ts';
 import { DueHeap, type HeapItem } from './heap.ts';
 
-/** How often the remaining time of a long lease is written down, so that a new leader does not start it anew (etcd). */
+/**
+ * How often the remaining time of a long lease is written down, so that a new leader does not start
+ * it anew (etcd).
+ */
 const CHECKPOINT_INTERVAL_MS = 5 * 60_000;
-/** After this long a lease that was named as expired and still exists is named again (etcd: 3 s). */
+/**
+ * After this long a lease that was named as expired and still exists is named again (etcd: 3 s).
+ */
 const EXPIRED_RETRY_MS = 3_000;
 
-/** The smallest TTL in seconds that may be granted: it must outlive one and a half elections (etcd's rule). */
+/**
+ * The smallest TTL in seconds that may be granted: it must outlive one and a half elections (etcd's
+ * rule).
+ */
 export function minimumTtlSeconds(electionTimeoutMs: number): number {
   return Math.max(1, Math.ceil((1.5 * electionTimeoutMs) / 1_000));
 }
@@ -37,8 +45,9 @@ interface Due extends HeapItem {
 }
 
 /**
- * The deadlines of leases. Only the leader has them: it proposes the revocation of what expires, and no other member
- * acts on time. Not replicated; a new leader starts from the granted or last checkpointed TTLs.
+ * The deadlines of leases. Only the leader has them: it proposes the revocation of what expires,
+ * and no other member acts on time. Not replicated; a new leader starts from the granted or last
+ * checkpointed TTLs.
  */
 export class LeaseClock implements LeaseEvents {
   readonly #clock: Clock;
@@ -54,7 +63,10 @@ export class LeaseClock implements LeaseEvents {
     this.#minimumTtl = minimumTtl;
   }
 
-  /** This member leads: every lease gets what is left of it, and `extendMs` for the time without a leader. */
+  /**
+   * This member leads: every lease gets what is left of it, and `extendMs` for the time without a
+   * leader.
+   */
   promote(leases: readonly LeaseView[], extendMs: number): void {
     this.demote();
     this.#leading = true;
@@ -85,14 +97,18 @@ export class LeaseClock implements LeaseEvents {
     if (lease !== undefined) lease.remainingTtl = view.remainingTtl;
   }
 
-  /** Starts the lease's time anew. Answers the granted TTL in seconds; undefined if it is unknown or has expired. */
+  /**
+   * Starts the lease's time anew. Answers the granted TTL in seconds; undefined if it is unknown or
+   * has expired.
+   */
   renew(id: bigint): number | undefined {
     const lease = this.#leases.get(id);
     const now = this.#clock.nowMs();
     if (lease === undefined || lease.expiresMs <= now) return undefined;
     lease.expiresMs = now + lease.ttl * 1_000;
     this.#expiries.schedule(lease.expiry, lease.expiresMs);
-    // A checkpoint of before the renewal would end it early under the next leader: it is taken back at once.
+    // A checkpoint of before the renewal would end it early under the next leader: it is taken back
+    // at once.
     if (lease.remainingTtl > 0) this.#checkpoints.schedule(lease.checkpoint, now);
     return lease.ttl;
   }
@@ -105,7 +121,10 @@ export class LeaseClock implements LeaseEvents {
     return { ttl: Math.floor(leftMs / 1_000), grantedTtl: lease.ttl };
   }
 
-  /** Up to `limit` expired leases, the longest expired first. One that is not revoked soon is named again. */
+  /**
+   * Up to `limit` expired leases, the longest expired first. One that is not revoked soon is named
+   * again.
+   */
   expired(limit: number): bigint[] {
     const now = this.#clock.nowMs();
     const ids: bigint[] = [];
@@ -131,7 +150,9 @@ export class LeaseClock implements LeaseEvents {
     return due;
   }
 
-  /** When `expired` or `checkpointsDue` will have something next, by the clock; undefined for never. */
+  /**
+   * When `expired` or `checkpointsDue` will have something next, by the clock; undefined for never.
+   */
   nextDueMs(): number | undefined {
     const expiry = this.#expiries.peek()?.dueMs;
     const checkpoint = this.#checkpoints.peek()?.dueMs;
@@ -156,7 +177,10 @@ function isLong(lease: Lease): boolean {
   return lease.ttl * 1_000 > CHECKPOINT_INTERVAL_MS;
 }
 
-/** What the replicated state should say, or undefined if it says so already or the lease is at its end. */
+/**
+ * What the replicated state should say, or undefined if it says so already or the lease is at its
+ * end.
+ */
 function checkpointOf(lease: Lease, now: number): LeaseCheckpoint | undefined {
   if (lease.expiresMs <= now) return undefined;
   const left = Math.ceil((lease.expiresMs - now) / 1_000);

@@ -5,7 +5,10 @@ export interface HeapItem {
   heapIndex: number;
 }
 
-/** A binary min-heap by `dueMs` whose items can be moved and removed, so that renewals leave nothing behind. */
+/**
+ * A binary min-heap by `dueMs` whose items can be moved and removed, so that renewals leave nothing
+ * behind.
+ */
 export class DueHeap<T extends HeapItem> {
   readonly #items: T[] = [];
 

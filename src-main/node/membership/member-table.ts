@@ -41,8 +41,9 @@ export class MemberTable {
   }
 
   /**
-   * The configuration decides who is a member and who a learner. `member` is the record of the one that was added or
-   * changed; the name and client URLs that a member has published are kept where the record has none.
+   * The configuration decides who is a member and who a learner. `member` is the record of the one
+   * that was added or changed; the name and client URLs that a member has published are kept where
+   * the record has none.
    */
   change(confState: ConfState, member: Member | undefined): void {
     this.#setConfState(confState);

@@ -83,7 +83,7 @@ for (const kind of STORE_KINDS) {
       expect(machine.put('c').revision).toBe(6);
     });
 
-    it('goes on after a restart where it stood, and takes in what was asked for meanwhile', async () => {
+    it('goes on after a restart where it stood, then takes what was asked for since', async () => {
       for (let i = 0; i < 60; i++) machine.put(`k${i % 7}`, `${i}`);
       machine.delete('k3');
       machine.compact(40);

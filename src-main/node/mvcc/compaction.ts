@@ -20,7 +20,10 @@ import {
 import type { Row, StateStore } from '../storage/types.ts';
 import type { KvState } from './kv-state.ts';
 
-/** Bytes of revision rows read in one slice, whatever the row limit: values come along with their rows. */
+/**
+ * Bytes of revision rows read in one slice, whatever the row limit: values come along with their
+ * rows.
+ */
 const SLICE_BYTES = 4 * 1024 * 1024;
 
 interface Waiter {
@@ -29,12 +32,14 @@ interface Waiter {
 }
 
 /**
- * Removes history. Scheduling is part of the replicated state and takes effect at once: reads below the revision are
- * refused. The removal follows in slices, at each member's own pace, and is nobody's concern but the disk's.
+ * Removes history. Scheduling is part of the replicated state and takes effect at once: reads below
+ * the revision are refused. The removal follows in slices, at each member's own pace, and is
+ * nobody's concern but the disk's.
  *
- * A version goes when a newer one of its key is at or below the revision, and a tombstone goes when it is below it.
- * (One at the very revision stays, as in etcd 3.5.16 and later, for a watch that starts there.) What an earlier
- * compaction left is not looked at again: each row between the two revisions names the version that it replaced.
+ * A version goes when a newer one of its key is at or below the revision, and a tombstone goes when
+ * it is below it. (One at the very revision stays, as in etcd 3.5.16 and later, for a watch that
+ * starts there.) What an earlier compaction left is not looked at again: each row between the two
+ * revisions names the version that it replaced.
  */
 export class Compactor {
   readonly #store: StateStore;

@@ -11,7 +11,9 @@ import {
 import type { Change, KvState } from './kv-state.ts';
 import { getAt } from './range.ts';
 
-/** One change as watchers get it. Built only once somebody wants it, and shared among those who do. */
+/**
+ * One change as watchers get it. Built only once somebody wants it, and shared among those who do.
+ */
 export interface WatchedChange {
   readonly key: Buffer;
   readonly isDelete: boolean;
@@ -114,8 +116,8 @@ export class StoredChange extends LazyChange {
   }
 
   /**
-   * etcd reads the key at the revision before, which fails if that is compacted. The removal may not have come that
-   * far, or not to every member: the answer must not depend on it.
+   * etcd reads the key at the revision before, which fails if that is compacted. The removal may
+   * not have come that far, or not to every member: the answer must not depend on it.
    */
   protected previous(): KeyValue | undefined {
     const main = previousMain(this.#row);

@@ -61,8 +61,8 @@ function pointerOf(key: Buffer, row: Row): VersionPointer | undefined {
 }
 
 /**
- * Keys of the range that existed at `revision`, in key order. A key with many versions costs one walk over the first
- * few of them and two seeks, whatever their number.
+ * Keys of the range that existed at `revision`, in key order. A key with many versions costs one
+ * walk over the first few of them and two seeks, whatever their number.
  */
 export function* versionsAt(
   store: StateStore,
@@ -94,7 +94,9 @@ export function* versionsAt(
   }
 }
 
-/** Takes rows in order and answers each key's version once all that could replace it have been seen. */
+/**
+ * Takes rows in order and answers each key's version once all that could replace it have been seen.
+ */
 class HistoryWalk {
   readonly #revision: number;
   prefix: Buffer | undefined;
@@ -142,8 +144,9 @@ export function loadVersion(
 }
 
 /**
- * How many keys of the range exist at head beyond those at `revision`: creations less deletions since. undefined if
- * more than `maxRows` changes lie in between, or too many bytes. `revision` is not compacted, so every change after it is still there.
+ * How many keys of the range exist at head beyond those at `revision`: creations less deletions
+ * since. undefined if more than `maxRows` changes lie in between, or too many bytes. `revision` is
+ * not compacted, so every change after it is still there.
  */
 export function countChange(
   store: StateStore,

@@ -3,8 +3,8 @@ import type { WatchedChange } from './events.ts';
 import type { KeyRange, Watcher, WatchSink, WatchSpec } from './types.ts';
 
 /**
- * synced: gets what is applied at once. unsynced: waits for its next slice of replay. held: its sink is full. closed:
- * cancelled or told that it was compacted; nothing follows.
+ * synced: gets what is applied at once. unsynced: waits for its next slice of replay. held: its
+ * sink is full. closed: cancelled or told that it was compacted; nothing follows.
  */
 export type WatcherState = 'synced' | 'unsynced' | 'held' | 'closed';
 
@@ -19,7 +19,10 @@ export class HubWatcher implements Watcher {
   readonly range: KeyRange;
   readonly sink: WatchSink;
   state: WatcherState = 'unsynced';
-  /** Everything before it is delivered or of no concern. While synced it only says where a future start begins. */
+  /**
+   * Everything before it is delivered or of no concern. While synced it only says where a future
+   * start begins.
+   */
   nextRevision: number;
   /** The slice of replay that it takes part in, by number. */
   slice = 0;
@@ -49,7 +52,10 @@ export class HubWatcher implements Watcher {
     this.#owner.cancelled(this);
   }
 
-  /** Notes a change of one of its keys. Answers how many are noted since `take`; 0 if its filters drop the change. */
+  /**
+   * Notes a change of one of its keys. Answers how many are noted since `take`; 0 if its filters
+   * drop the change.
+   */
   offer(change: WatchedChange): number {
     if (change.isDelete ? this.#spec.noDelete : this.#spec.noPut) return 0;
     return this.#pending.push(change);

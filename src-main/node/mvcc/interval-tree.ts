@@ -15,8 +15,9 @@ interface Node<T> {
 }
 
 /**
- * Which of many ranges hold a key: a treap ordered by (start, end), each node knowing the largest end below it. Equal
- * ranges share a node. A lookup costs the logarithm of the number of distinct ranges for each one that is found.
+ * Which of many ranges hold a key: a treap ordered by (start, end), each node knowing the largest
+ * end below it. Equal ranges share a node. A lookup costs the logarithm of the number of distinct
+ * ranges for each one that is found.
  */
 export class IntervalTree<T> {
   readonly #random: Random = seededRandom(0x9e37);
@@ -46,7 +47,10 @@ export class IntervalTree<T> {
     this.#size--;
   }
 
-  /** Calls `visit` for every value whose range holds the key. The tree must not be changed meanwhile. */
+  /**
+   * Calls `visit` for every value whose range holds the key. The tree must not be changed
+   * meanwhile.
+   */
   at(key: Uint8Array, visit: (value: T) => void): void {
     this.#stab(this.#root, key, visit);
   }

@@ -19,9 +19,10 @@ interface Block {
 }
 
 /**
- * Exact counts of keys in a range without walking over all of them: how many keys lie in each block of some hundred
- * neighbours. Lives in memory alone and is built in slices between requests, after a start and when the state has grown
- * large; until it is complete, counts walk. A million keys make some 4,000 blocks.
+ * Exact counts of keys in a range without walking over all of them: how many keys lie in each block
+ * of some hundred neighbours. Lives in memory alone and is built in slices between requests, after
+ * a start and when the state has grown large; until it is complete, counts walk. A million keys
+ * make some 4,000 blocks.
  */
 export class KeyCounts {
   readonly #store: StateStore;

@@ -23,8 +23,8 @@ export interface Change {
 }
 
 /**
- * The keys at head and the writing of new revisions. Between two commits all changes belong to one main revision,
- * the next one, and are visible to reads as its sub-revisions.
+ * The keys at head and the writing of new revisions. Between two commits all changes belong to one
+ * main revision, the next one, and are visible to reads as its sub-revisions.
  */
 export class KvState {
   readonly store: StateStore;

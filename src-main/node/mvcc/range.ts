@@ -39,8 +39,9 @@ export function checkReadRevision(kv: KvState, revision: number): void {
 }
 
 /**
- * etcd's Range, to the detail (server/etcdserver/apply.go): count is of all keys in the range whatever limit and
- * filters say; a sort by anything but the key with no order given sorts only the first `limit` keys, ascending.
+ * etcd's Range, to the detail (server/etcdserver/apply.go): count is of all keys in the range
+ * whatever limit and filters say; a sort by anything but the key with no order given sorts only the
+ * first `limit` keys, ascending.
  */
 export function rangeKeys(kv: KvState, request: RangeRequest): RangeResponse {
   checkReadRevision(kv, request.revision);
@@ -159,7 +160,8 @@ function scanHistory(kv: KvState, revision: number, wanted: Scan): Scanned {
       : derivedCount(kv, range, revision);
   const stopEarly = count !== undefined;
   const versions = versionsAt(kv.store, range, revision);
-  // A generator holds the store's cursor, and values are read meanwhile, which is allowed; writes are not.
+  // A generator holds the store's cursor, and values are read meanwhile, which is allowed; writes
+  // are not.
   const kvs: KeyValue[] = [];
   let seen = 0;
   const ordered = wanted.reverse ? [...versions].reverse() : versions;
@@ -190,8 +192,8 @@ export function countAt(kv: KvState, range: KeyRange, revision: number): number 
 }
 
 /**
- * The count at head without what changed since, if reading the changes costs less than reading the keys; undefined if
- * not.
+ * The count at head without what changed since, if reading the changes costs less than reading the
+ * keys; undefined if not.
  */
 function derivedCount(kv: KvState, range: KeyRange, revision: number): number | undefined {
   const atHead = kv.counts.count(range);

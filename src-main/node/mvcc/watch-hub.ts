@@ -14,10 +14,11 @@ const REPLAY_BYTES_PER_SLICE = 1024 * 1024;
 const REPLAY_WATCHERS_PER_SLICE = 512;
 
 /**
- * Hands changes to watchers. Synced watchers get them as they are applied. Those that start in the past, or whose sink
- * was full, are replayed from the table of revisions in bounded slices between requests: whoever stands first in the
- * queue decides where a slice starts, others that need the same revisions share it, and all go to the end of the queue.
- * So one that is far behind neither slows the others nor takes memory.
+ * Hands changes to watchers. Synced watchers get them as they are applied. Those that start in the
+ * past, or whose sink was full, are replayed from the table of revisions in bounded slices between
+ * requests: whoever stands first in the queue decides where a slice starts, others that need the
+ * same revisions share it, and all go to the end of the queue. So one that is far behind neither
+ * slows the others nor takes memory.
  */
 export class ReplayingWatchHub implements WatchHub, WatcherOwner {
   readonly #kv: KvState;
@@ -130,7 +131,8 @@ export class ReplayingWatchHub implements WatchHub, WatcherOwner {
     const { upTo, lastEvents } = this.#read(from);
     for (const watcher of sharing) {
       const events = watcher.take();
-      // A sink may have cancelled another watcher; one that starts behind the slice waits for its turn.
+      // A sink may have cancelled another watcher; one that starts behind the slice waits for its
+      // turn.
       if (watcher.state !== 'unsynced' || watcher.nextRevision > upTo) continue;
       watcher.nextRevision = upTo + 1;
       this.#unsynced.delete(watcher);
@@ -154,7 +156,10 @@ export class ReplayingWatchHub implements WatchHub, WatcherOwner {
     return sharing;
   }
 
-  /** Offers whole revisions to the watchers of the slice, and notes for each the revision of its last event. */
+  /**
+   * Offers whole revisions to the watchers of the slice, and notes for each the revision of its
+   * last event.
+   */
   #read(from: number): { upTo: number; lastEvents: Map<HubWatcher, number> } {
     const { store, revision } = this.#kv;
     const lastEvents = new Map<HubWatcher, number>();

@@ -5,8 +5,7 @@ import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Member } from '../../proto/etcd/rpc.ts';
 import type { ConfState, HardState } from '../../proto/raftdeck/raft.ts';
-import { createStateMachine } from '../apply/state-machine.ts';
-import type { StateMachine } from '../apply/types.ts';
+import { type BatchingStateMachine, createStateMachine } from '../apply/state-machine.ts';
 import type { NodeConfig } from '../config.ts';
 import { clusterId, memberId } from '../membership/identity.ts';
 import type { RaftRestore } from '../raft/types.ts';
@@ -22,7 +21,7 @@ export interface Opened {
   identity: WalMetadata;
   wal: WriteAheadLog;
   store: LmdbStateStore;
-  state: StateMachine;
+  state: BatchingStateMachine;
   restore: RaftRestore;
 }
 
@@ -81,7 +80,7 @@ async function createNew(
   config: NodeConfig,
   walDir: string,
   store: LmdbStateStore,
-  state: StateMachine,
+  state: BatchingStateMachine,
 ): Promise<Opened> {
   const identity = {
     clusterId: clusterId(config.initialCluster, config.initialClusterToken),
@@ -128,7 +127,7 @@ async function reopen(
   logger: Logger,
   walDir: string,
   store: LmdbStateStore,
-  state: StateMachine,
+  state: BatchingStateMachine,
 ): Promise<Opened> {
   const { wal, recovery } = await openWal(walDir);
   if (recovery.tornBytes > 0) {
@@ -162,7 +161,7 @@ async function reopen(
 async function reconcile(
   wal: WriteAheadLog,
   group: WalGroupState,
-  state: StateMachine,
+  state: BatchingStateMachine,
 ): Promise<RaftRestore> {
   const applied = state.appliedIndex;
   const confState = state.confState ?? group.snapshot.confState;

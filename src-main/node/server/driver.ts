@@ -10,7 +10,7 @@ import {
   Message,
   MessageType,
 } from '../../proto/raftdeck/raft.ts';
-import type { StateMachine } from '../apply/types.ts';
+import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { RaftNode } from '../raft/index.ts';
 import type { HardState, Ready, Role, SnapshotMeta } from '../raft/types.ts';
 import type { StateStore } from '../storage/types.ts';
@@ -26,7 +26,7 @@ export interface DriverOptions {
   raft: RaftNode;
   wal: WriteAheadLog;
   store: StateStore;
-  state: StateMachine;
+  state: BatchingStateMachine;
   proposals: Proposals;
   clock: Clock;
   logger: Logger;
@@ -207,9 +207,11 @@ export class RaftDriver {
 
   #apply(): void {
     if (this.#queue.empty) return;
-    const { state, raft, store } = this.#o;
+    const { state, raft } = this.#o;
+    // One row of metadata and one batch boundary for all of them. Answers go out in later turns, after endBatch.
+    state.beginBatch();
     for (const entry of this.#queue.take()) this.#applyEntry(entry);
-    store.endBatch();
+    state.endBatch();
     raft.applied(state.appliedIndex);
     this.reads.applied(state.appliedIndex);
     this.#o.onApplied(state.appliedIndex);

@@ -1,7 +1,7 @@
 import type { StateMachine } from '../apply/types.ts';
 
 /** Rows of history removed between two turns while a compaction runs. */
-const SLICE_ROWS = 1_000;
+const SLICE_ROWS = 250;
 
 /** Removes what a compaction left behind, in slices, with requests served in between. Goes on after a restart. */
 export class HistoryCompactor {

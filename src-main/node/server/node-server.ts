@@ -8,12 +8,8 @@ import { AlarmRequest_AlarmAction, AlarmType } from '../../proto/etcd/rpc.ts';
 import { type Message, MessageType } from '../../proto/raftdeck/raft.ts';
 import type { Backend, NodeLimits, NodeStatus } from '../api/backend.ts';
 import { ETCD_API_VERSION } from '../api/version.ts';
-import type {
-  ApplyResponses,
-  InternalRequestBody,
-  RequestKind,
-  StateMachine,
-} from '../apply/types.ts';
+import type { BatchingStateMachine } from '../apply/state-machine.ts';
+import type { ApplyResponses, InternalRequestBody, RequestKind } from '../apply/types.ts';
 import type { NodeConfig } from '../config.ts';
 import { parseUrl } from '../config.ts';
 import { PeerTransport } from '../peer/transport.ts';
@@ -53,7 +49,7 @@ const TRANSFER_TIMEOUT_MS = 1_000;
 export class NodeServer implements Backend {
   readonly clusterId: bigint;
   readonly memberId: bigint;
-  readonly state: StateMachine;
+  readonly state: BatchingStateMachine;
   readonly limits: NodeLimits;
   readonly #deps: NodeServerDeps;
   readonly #store: StateStore;

@@ -157,6 +157,7 @@ function searchText(line: LogLine): string {
 /** "key=value key=value", as the row shows it behind the message. */
 export function fieldsText(line: LogLine): string {
   return Object.entries(line.fields)
+    .filter(([key, value]) => key !== 'node' || value !== line.node)
     .map(([key, value]) => `${key}=${fieldText(value)}`)
     .join(' ');
 }

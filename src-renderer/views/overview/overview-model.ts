@@ -4,7 +4,13 @@ import type {
   ClusterSummary,
   NodeView,
 } from '../../../src-main/contract/views.ts';
-import { formatBytes, formatClock, formatDuration, type Language } from '../../lib/format.ts';
+import {
+  formatBytes,
+  formatClock,
+  formatDuration,
+  formatLatency,
+  type Language,
+} from '../../lib/format.ts';
 import type { WordsLookup } from '../../lib/i18n/i18n.svelte.ts';
 import type { overviewWords } from '../../lib/i18n/views/overview.ts';
 
@@ -15,6 +21,9 @@ export type OverviewLookup = WordsLookup<(typeof overviewWords)['en']>;
  * load each is a few entries off without being slow.
  */
 export const LAG_ENTRIES = 100;
+
+/** Spans below this are told with a fraction: an election takes tenths of a second. */
+const SHORT_SPAN_MS = 10_000;
 
 export interface Sentence {
   tone: 'plain' | 'warn' | 'danger';
@@ -75,7 +84,9 @@ export function sentenceOf(
     }
     case 'noQuorum': {
       const why =
-        up >= quorum ? w('sayNoLeaderUp', { up, n }) : w('sayNoQuorum', { up, n, quorum });
+        up >= quorum
+          ? w('sayNoLeaderUp', { up, n })
+          : w('sayNoQuorum', { n: up, total: n, quorum });
       return { tone: 'danger', lead: w('leadNoQuorum'), rest: joined(why, since) };
     }
     default:
@@ -161,7 +172,8 @@ export function eventText(event: ClusterEvent, w: OverviewLookup, language: Lang
       const named = { node, term: text('term') };
       const { noLeaderMs } = detail;
       if (typeof noLeaderMs !== 'number') return w('evLeader', named);
-      const span = noLeaderMs < 10_000 ? `${noLeaderMs} ms` : formatDuration(noLeaderMs, language);
+      const isShort = noLeaderMs < SHORT_SPAN_MS;
+      const span = isShort ? formatLatency(noLeaderMs) : formatDuration(noLeaderMs, language);
       return w('evLeaderAfter', { ...named, for: span });
     }
     case 'noLeader':

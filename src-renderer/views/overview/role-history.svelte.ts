@@ -2,6 +2,8 @@ import type { ClusterOverview, NodeRole } from '../../../src-main/contract/views
 
 /** Span that the lanes show. */
 export const HISTORY_MS = 120_000;
+/** Span at first, so that a view that was just opened is not all empty. */
+export const FIRST_SPAN_MS = 20_000;
 /** Runs kept per node: at one change per overview this is far more than fits the span. */
 export const MAX_RUNS = 1_000;
 
@@ -16,6 +18,12 @@ export interface RoleRun {
 export class RoleHistory {
   #lanes = $state.raw<ReadonlyMap<string, readonly RoleRun[]>>(new Map());
   startedAtMs = $state<number | null>(null);
+
+  /** Span to show now: it grows with what is known, up to HISTORY_MS. */
+  spanMs(atMs: number): number {
+    const knownMs = atMs - (this.startedAtMs ?? atMs);
+    return Math.min(HISTORY_MS, Math.max(FIRST_SPAN_MS, Math.ceil(knownMs / 1_000) * 1_000));
+  }
 
   get lanes(): ReadonlyMap<string, readonly RoleRun[]> {
     return this.#lanes;

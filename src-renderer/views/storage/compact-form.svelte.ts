@@ -25,7 +25,11 @@ export class CompactForm {
 
   constructor(range: () => StoreRange) {
     this.#range = range;
-    this.revisionText = String(range().revision);
+    const { revision, compactRevision } = range();
+    this.revisionText = String(revision);
+    // The gentler choice comes first, where there is enough history for it.
+    const keep = planCompaction({ by: 'keep', count: DEFAULT_KEEP }, revision, compactRevision);
+    if (keep.ok) this.by = 'keep';
   }
 
   readonly plan: CompactPlan = $derived.by(() => {

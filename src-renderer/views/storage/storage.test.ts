@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { StorageMember, StorageView } from '../../../src-main/contract/views.ts';
+import { CompactForm, type StoreRange } from './compact-form.svelte.ts';
 import { parseCount, planCompaction } from './compact-plan.ts';
 import { isQuotaInSight, points, revisionsPerSecond } from './growth.ts';
 import { fullest, gauges, levelOf } from './quota.ts';
@@ -148,5 +149,35 @@ describe('the growth plot', () => {
       true,
       false,
     ]);
+  });
+});
+
+describe('the compaction form', () => {
+  test('begins with the choice that keeps most, and follows the store', async () => {
+    let range: StoreRange = { revision: 5_000, compactRevision: null };
+    const form = new CompactForm(() => range);
+    expect([form.by, form.plan]).toMatchObject(['keep', { ok: true, revision: 4_001 }]);
+    range = { revision: 5_010, compactRevision: 4_000 };
+    expect(form.plan).toMatchObject({ revision: 4_011, lostRevisions: 11 });
+    form.everything();
+    expect(form.plan).toMatchObject({ revision: 5_010 });
+    expect(new CompactForm(() => ({ revision: 100, compactRevision: 10 })).by).toBe('revision');
+  });
+
+  test('sends what it showed, once, and says when that failed', async () => {
+    const form = new CompactForm(() => ({ revision: 100, compactRevision: 10 }));
+    form.physical = true;
+    const sent: unknown[] = [];
+    const failure = new Error('no leader');
+    const failed = form.submit(async () => {
+      throw failure;
+    });
+    expect(await form.submit(async () => {})).toBeNull();
+    expect(await failed).toBeNull();
+    expect([form.error, form.running]).toEqual([failure, false]);
+    expect(await form.submit(async (...args) => void sent.push(args))).toBe(100);
+    expect(sent).toEqual([[100, true]]);
+    form.revisionText = '5';
+    expect(await form.submit(async () => {})).toBeNull();
   });
 });

@@ -6,7 +6,9 @@ interface Tables {
   rows: Map<TableName, Row[]>;
 }
 
-/** A StateStore of sorted arrays, which also proves that nobody writes while a range is being read. */
+/**
+ * A StateStore of sorted arrays, which also proves that nobody writes while a range is being read.
+ */
 export class MemoryStore implements StateStore {
   readonly #tables: Tables;
   #readers = 0;

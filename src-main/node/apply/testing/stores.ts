@@ -13,7 +13,9 @@ export interface StoreHome {
   dispose(): Promise<void>;
 }
 
-/** The same specs run on both: the arrays are the plain truth, LMDB with its overlay is what ships. */
+/**
+ * The same specs run on both: the arrays are the plain truth, LMDB with its overlay is what ships.
+ */
 export const STORE_KINDS: readonly { name: string; home(): Promise<StoreHome> }[] = [
   { name: 'memory', home: async () => memoryHome() },
   { name: 'LMDB', home: lmdbHome },

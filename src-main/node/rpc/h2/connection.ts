@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { errorMessage } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/logger.ts';
-import { FloodGuard } from './flood-guard.ts';
+import { AbuseGuards } from './abuse.ts';
 import { DEFAULT_WINDOW_BYTES, ReceiveWindow } from './flow.ts';
 import { checkFrame, protocolError } from './frame-check.ts';
 import {
@@ -20,10 +20,11 @@ import * as limits from './limits.ts';
 import { PeerSettings, SERVER_SETTINGS } from './peer-settings.ts';
 import { Sender } from './sender.ts';
 import { H2Stream } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 export interface ConnectionOptions {
   readonly logger: Logger;
-  /** A new request; sets the stream's listener. */
+  /** A new request; sets the stream's listener. Throws StreamError for a malformed one. */
   readonly onRequest: (stream: H2Stream, fields: readonly HeaderField[]) => void;
   /** Calls `flush` of the connection at the end of this turn. */
   readonly schedule: (connection: H2Connection) => void;
@@ -42,15 +43,10 @@ export class H2Connection {
   readonly #sender: Sender;
   readonly #settings = new PeerSettings();
   readonly #receiveWindow = new ReceiveWindow(limits.CONNECTION_RECEIVE_WINDOW_BYTES);
-  readonly #controlGuard: FloodGuard;
-  readonly #resetGuard: FloodGuard;
-  readonly #streams = new Map<number, H2Stream>();
-  /** Highest stream that was taken on; higher ones are idle. */
-  #lastStreamId = 0;
+  readonly #guards = new AbuseGuards();
+  readonly #streams = new StreamTable();
   #block: HeaderBlock | undefined;
   #settingsSeen = false;
-  /** GOAWAY is sent: no new streams, and the end once the last is done. */
-  #goingAway = false;
   /** Nothing is read any more. */
   #ending = false;
   #flushScheduled = false;
@@ -61,12 +57,9 @@ export class H2Connection {
     this.#options = options;
     this.#peer = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
     this.#decoder = new HpackDecoder(limits.HEADER_TABLE_BYTES, limits.MAX_HEADER_LIST_BYTES);
-    const guard = (budget: number) => new FloodGuard(budget, limits.FLOOD_WINDOW_MS, Date.now);
-    this.#controlGuard = guard(limits.MAX_CONTROL_FRAMES_PER_WINDOW);
-    this.#resetGuard = guard(limits.MAX_RESETS_PER_WINDOW);
     this.#sender = new Sender(socket, {
       needsFlush: () => this.#needsFlush(),
-      onDataSent: () => this.#controlGuard.earn(),
+      onDataSent: () => this.#guards.payloadMoved(),
       onResponseSent: (stream) => this.#onResponseSent(stream),
     });
     this.#reader = new FrameReader(
@@ -103,14 +96,14 @@ export class H2Connection {
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
     this.#sender.flush();
     if (this.#socket.writableLength > limits.MAX_UNREAD_ANSWER_BYTES) this.#socket.pause();
-    if (this.#goingAway && this.#streams.size === 0) this.#end(false);
+    if (this.#streams.closedToNew && this.#streams.size === 0) this.#end(false);
   }
 
   /** Takes no new streams and closes once those in progress are done. */
   shutdown(): void {
-    if (this.#goingAway) return;
-    this.#goingAway = true;
-    this.#sender.output.goAway(this.#lastStreamId, ErrorCode.NO_ERROR, 'the server shuts down');
+    if (this.#streams.closedToNew) return;
+    this.#streams.closedToNew = true;
+    this.#sender.output.goAway(this.#streams.lastId, ErrorCode.NO_ERROR, 'the server shuts down');
     this.#needsFlush();
   }
 
@@ -122,13 +115,6 @@ export class H2Connection {
     const increment = stream.receiveWindow.release(bytes);
     if (increment === 0) return;
     this.#sender.output.windowUpdate(stream.id, increment);
-    this.#needsFlush();
-  }
-
-  reset(stream: H2Stream, code: ErrorCode): void {
-    this.#streams.delete(stream.id);
-    stream.discard();
-    this.#sender.output.resetStream(stream.id, code);
     this.#needsFlush();
   }
 
@@ -169,20 +155,16 @@ export class H2Connection {
       this.#dispatch(type, flags, id, bytes, start, end);
     } catch (error) {
       if (!(error instanceof StreamError)) throw error;
-      this.#spendReset();
+      this.#guards.reset();
       this.#options.logger.debug('a stream was reset', {
         peer: this.#peer,
         stream: error.streamId,
         reason: error.message,
       });
+      this.#sender.output.resetStream(error.streamId, error.code);
+      this.#needsFlush();
       const stream = this.#streams.get(error.streamId);
-      if (stream) {
-        this.reset(stream, error.code);
-        stream.listener?.onAbort();
-      } else {
-        this.#sender.output.resetStream(error.streamId, error.code);
-        this.#needsFlush();
-      }
+      if (stream) this.#streams.abort(stream);
     }
   }
 
@@ -226,7 +208,7 @@ export class H2Connection {
       default:
         // PRIORITY has no meaning any more; a client's GOAWAY says that it will close when it has
         // its answers; unknown types are extensions to be ignored (RFC 9113, 4.1).
-        this.#spendControl();
+        this.#guards.control();
     }
   }
 
@@ -257,8 +239,8 @@ export class H2Connection {
     }
     const dataBytes = data.end - data.start;
     const endStream = (flags & Flag.END_STREAM) !== 0;
-    if (dataBytes > 0) this.#controlGuard.earn();
-    else if (!endStream) this.#spendControl();
+    if (dataBytes > 0) this.#guards.payloadMoved();
+    else if (!endStream) this.#guards.control();
     if (frameBytes > dataBytes) this.releaseCredit(stream, frameBytes - dataBytes);
     if (endStream) stream.remoteClosed = true;
     if (dataBytes > 0) stream.listener?.onData(bytes.subarray(data.start, data.end));
@@ -303,16 +285,16 @@ export class H2Connection {
       known.listener?.onEnd();
       return;
     }
-    if (id <= this.#lastStreamId) {
+    if (id <= this.#streams.lastId) {
       this.#onLateFrame(id);
       return;
     }
     // The client learns from GOAWAY that streams beyond it were not looked at, and retries.
-    if (this.#goingAway) {
-      this.#spendControl();
+    if (this.#streams.closedToNew) {
+      this.#guards.control();
       return;
     }
-    this.#lastStreamId = id;
+    this.#streams.lastId = id;
     if (this.#streams.size >= limits.MAX_CONCURRENT_STREAMS) {
       throw new StreamError(id, ErrorCode.REFUSED_STREAM, 'too many streams');
     }
@@ -321,23 +303,21 @@ export class H2Connection {
     }
     const stream = new H2Stream(id, this.#peer, this.#settings.initialWindowBytes, this);
     stream.remoteClosed = endStream;
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     this.#options.onRequest(stream, fields);
     if (endStream && !stream.closed) stream.listener?.onEnd();
   }
 
   #onReset(id: number): void {
-    this.#requireKnown(id);
-    this.#spendReset();
+    this.#streams.requireKnown(id);
+    this.#guards.reset();
     const stream = this.#streams.get(id);
     if (!stream) return;
-    this.#streams.delete(id);
-    stream.discard();
-    stream.listener?.onAbort();
+    this.#streams.abort(stream);
   }
 
   #onSettings(flags: number, bytes: Buffer, start: number, end: number): void {
-    this.#spendControl();
+    this.#guards.control();
     if (flags & Flag.ACK) return;
     const { windowDelta, headerTableBytes } = this.#settings.apply(bytes, start, end);
     if (headerTableBytes !== undefined) this.#sender.setPeerHeaderTableBytes(headerTableBytes);
@@ -356,7 +336,7 @@ export class H2Connection {
   }
 
   #onPing(flags: number, bytes: Buffer, start: number, end: number): void {
-    this.#spendControl();
+    this.#guards.control();
     if (flags & Flag.ACK) return;
     this.#sender.output.frameHeader(8, FrameType.PING, Flag.ACK, 0);
     this.#sender.output.bytesOf(bytes, start, end);
@@ -372,7 +352,7 @@ export class H2Connection {
       this.#needsFlush();
       return;
     }
-    this.#requireKnown(id);
+    this.#streams.requireKnown(id);
     const stream = this.#streams.get(id);
     if (!stream) return;
     if (increment === 0) {
@@ -386,31 +366,15 @@ export class H2Connection {
 
   /** A frame of a stream that is gone, as happens when a reset or an answer crosses it. */
   #onLateFrame(id: number): void {
-    this.#requireKnown(id);
-    this.#spendControl();
-  }
-
-  #requireKnown(id: number): void {
-    // Those opened after our GOAWAY were not taken on, yet are known to the client.
-    if (id > this.#lastStreamId && !this.#goingAway) throw protocolError('an idle stream');
+    this.#streams.requireKnown(id);
+    this.#guards.control();
   }
 
   #onResponseSent(stream: H2Stream): void {
-    this.#streams.delete(stream.id);
-    stream.discard();
-    this.#resetGuard.earn();
+    this.#streams.remove(stream);
+    this.#guards.callFinished();
     // RFC 9113, 8.1: asks a client that still sends to stop, without failing the answer.
     if (!stream.remoteClosed) this.#sender.output.resetStream(stream.id, ErrorCode.NO_ERROR);
-  }
-
-  #spendControl(): void {
-    if (this.#controlGuard.spend()) return;
-    throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many control frames');
-  }
-
-  #spendReset(): void {
-    if (this.#resetGuard.spend()) return;
-    throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many resets');
   }
 
   /** Connection error (RFC 9113, 5.4.1). */
@@ -420,9 +384,9 @@ export class H2Connection {
       code,
       reason: message,
     });
-    this.#goingAway = true;
-    this.#abortStreams();
-    this.#sender.output.goAway(this.#lastStreamId, code, message);
+    this.#streams.closedToNew = true;
+    this.#streams.abortAll();
+    this.#sender.output.goAway(this.#streams.lastId, code, message);
     this.#sender.flush();
     this.#end(true);
   }
@@ -444,16 +408,7 @@ export class H2Connection {
   #onClose(): void {
     this.#ending = true;
     clearTimeout(this.#timer);
-    this.#abortStreams();
+    this.#streams.abortAll();
     this.#options.onClose(this);
-  }
-
-  #abortStreams(): void {
-    const streams = [...this.#streams.values()];
-    this.#streams.clear();
-    for (const stream of streams) {
-      stream.discard();
-      stream.listener?.onAbort();
-    }
   }
 }

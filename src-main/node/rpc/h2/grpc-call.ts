@@ -173,7 +173,7 @@ export class GrpcCall implements StreamListener, CallContext {
     invoke: (request: Buffer, context: CallContext) => Promise<Buffer>,
     request: Buffer,
   ): void {
-    invoke(request, this).then(
+    started(() => invoke(request, this)).then(
       (response) => {
         if (!this.#close()) return;
         this.#sendMessage(response);
@@ -184,7 +184,7 @@ export class GrpcCall implements StreamListener, CallContext {
   }
 
   #run(invoke: () => Promise<void>): void {
-    invoke().then(
+    started(invoke).then(
       () => {
         if (!this.#close()) return;
         this.#sendHeaders();
@@ -250,5 +250,14 @@ export class GrpcCall implements StreamListener, CallContext {
     if (this.#timer) clearTimeout(this.#timer);
     if (this.#method.kind !== 'unary') this.#environment.streams.delete(this);
     return true;
+  }
+}
+
+/** A handler that throws before it has made its promise fails its call and nothing else. */
+function started<Result>(invoke: () => Promise<Result>): Promise<Result> {
+  try {
+    return invoke();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

@@ -9,7 +9,7 @@ import {
 import type { MethodImplementation } from '../service.ts';
 import { RpcError, RpcStatus } from '../status.ts';
 import { H2Connection } from './connection.ts';
-import { ErrorCode } from './frames.ts';
+import { ErrorCode, StreamError } from './frames.ts';
 import { type CallEnvironment, GrpcCall } from './grpc-call.ts';
 import {
   httpError,
@@ -101,10 +101,7 @@ class H2Server implements RpcServer {
 
   #onRequest(stream: H2Stream, fields: readonly HeaderField[]): void {
     const head = parseRequestHead(fields);
-    if (!head) {
-      stream.reset(ErrorCode.PROTOCOL_ERROR);
-      return;
-    }
+    if (!head) throw new StreamError(stream.id, ErrorCode.PROTOCOL_ERROR, 'a malformed request');
     if (head.method !== 'POST') {
       stream.end(httpError(405, `gRPC calls are POST requests, not ${head.method}`));
       return;

@@ -1,5 +1,4 @@
 import { ReceiveWindow, SendWindow } from './flow.ts';
-import type { ErrorCode } from './frames.ts';
 import type { ConstantHeaders } from './hpack/encoder.ts';
 import type { HeaderField } from './hpack/static-table.ts';
 import { STREAM_RECEIVE_WINDOW_BYTES } from './limits.ts';
@@ -22,7 +21,6 @@ export type ResponseHeaders = ConstantHeaders | readonly HeaderField[];
 export interface StreamHost {
   schedule(stream: H2Stream): void;
   releaseCredit(stream: H2Stream, bytes: number): void;
-  reset(stream: H2Stream, code: ErrorCode): void;
 }
 
 /**
@@ -93,10 +91,6 @@ export class H2Stream {
   /** Lets the client send so many bytes more. */
   releaseCredit(bytes: number): void {
     if (!this.closed && !this.remoteClosed) this.#host.releaseCredit(this, bytes);
-  }
-
-  reset(code: ErrorCode): void {
-    if (!this.closed) this.#host.reset(this, code);
   }
 
   /**

@@ -1,6 +1,7 @@
 /*
- * Table `current`: user key -> what the key is at head. See README.md for the layout and a worked example.
- * The row is the tail of the key's newest row in `revisions`: both tables share one buffer in memory.
+ * Table `current`: user key -> what the key is at head. See README.md for the layout and a worked
+ * example. The row is the tail of the key's newest row in `revisions`: both tables share one buffer
+ * in memory.
  */
 import type { KeyValue } from '../../../proto/etcd/kv.ts';
 import { readU64, writeU64 } from './numbers.ts';

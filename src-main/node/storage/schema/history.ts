@@ -1,7 +1,7 @@
 /*
- * Table `history`: (user key, main, sub) -> kind. See README.md for the layout and a worked example.
- * The user key is escaped so that keys of any bytes keep their order and none runs into the revision behind it:
- * a zero byte becomes 00 ff, and 00 01 ends the key.
+ * Table `history`: (user key, main, sub) -> kind. See README.md for the layout and a worked
+ * example. The user key is escaped so that keys of any bytes keep their order and none runs into
+ * the revision behind it: a zero byte becomes 00 ff, and 00 01 ends the key.
  */
 import { readU64, U64_BYTES, writeU64 } from './numbers.ts';
 import { KIND_DELETE, KIND_PUT, REVISION_KEY_BYTES } from './revisions.ts';

@@ -1,6 +1,8 @@
 const TWO_32 = 2 ** 32;
 
-/** Bytes of a main revision, an index or a count: fixed-width, so that byte order is numeric order. */
+/**
+ * Bytes of a main revision, an index or a count: fixed-width, so that byte order is numeric order.
+ */
 export const U64_BYTES = 8;
 export const U32_BYTES = 4;
 

@@ -45,7 +45,9 @@ function writeHead(row: Buffer, kind: number, key: Uint8Array, main: number, sub
   row.set(key, KEY);
 }
 
-/** `prevMain` and `prevSub` are the version that this one replaces; 0 and 0 if the key is created. */
+/**
+ * `prevMain` and `prevSub` are the version that this one replaces; 0 and 0 if the key is created.
+ */
 export function encodePut(
   key: Uint8Array,
   value: Uint8Array,

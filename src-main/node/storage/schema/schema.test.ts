@@ -48,7 +48,10 @@ import {
   leaseKeyUserKey,
 } from './small-tables.ts';
 
-/** The bytes of one block in README.md: two-digit hex numbers up to the first double blank of each line. */
+/**
+ * The bytes of one block in README.md: two-digit hex numbers up to the first double blank of each
+ * line.
+ */
 function example(name: string): string {
   const readme = readFileSync(fileURLToPath(new URL('./README.md', import.meta.url)), 'utf8');
   const block = readme.split(`\`\`\`hex ${name}\n`)[1]?.split('```')[0];

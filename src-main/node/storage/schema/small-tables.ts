@@ -1,9 +1,15 @@
-/* Tables `leases`, `leaseKeys`, `alarms` and `members`. See README.md for the layouts and worked examples. */
+/*
+ * Tables `leases`, `leaseKeys`, `alarms` and `members`. See README.md for the layouts and worked
+ * examples.
+ */
 import { type AlarmMember, type AlarmType, Member } from '../../../proto/etcd/rpc.ts';
 import { LeaseRecord } from '../../../proto/raftdeck/internal.ts';
 import { idKey, U32_BYTES, U64_BYTES } from './numbers.ts';
 
-/** The value of rows that say everything in their key. Not empty, so that it cannot be taken for a missing one. */
+/**
+ * The value of rows that say everything in their key. Not empty, so that it cannot be taken for a
+ * missing one.
+ */
 export const PRESENT: Buffer = Buffer.from([1]);
 
 export function encodeLease(record: LeaseRecord): Buffer {

@@ -6,6 +6,7 @@ import type { Random } from '../../base/prng.ts';
 import type { Member, ResponseHeader } from '../../proto/etcd/rpc.ts';
 import { AlarmRequest_AlarmAction, AlarmType } from '../../proto/etcd/rpc.ts';
 import { type Message, MessageType } from '../../proto/raftdeck/raft.ts';
+import { effectiveQuotaBytes, quotaExceeded } from '../alarm/quota.ts';
 import type { Backend, NodeLimits, NodeStatus } from '../api/backend.ts';
 import { ETCD_API_VERSION } from '../api/version.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
@@ -22,11 +23,11 @@ import type { WriteAheadLog } from '../wal/types.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { GROUP, type Opened } from './bootstrap.ts';
 import { RaftDriver } from './driver.ts';
+import { growthBytes } from './growth.ts';
 import { HistoryCompactor } from './history-compactor.ts';
 import { LeaseDesk } from './lease-desk.ts';
 import { LogCompactor } from './log-compactor.ts';
 import { nodeError, Proposals } from './proposals.ts';
-import { quotaBytesOf, wouldExceedQuota } from './quota.ts';
 import { Snapshots } from './snapshots.ts';
 import { raftTiming } from './timing.ts';
 
@@ -79,7 +80,7 @@ export class NodeServer implements Backend {
     this.limits = { maxTxnOps: config.maxTxnOps, maxRequestBytes: config.maxRequestBytes };
     this.#store = opened.store;
     this.#wal = opened.wal;
-    this.#quotaBytes = quotaBytesOf(config.quotaBackendBytes);
+    this.#quotaBytes = effectiveQuotaBytes(config.quotaBackendBytes);
     // etcd's ReqTimeout: 5 s for disk and queues, and two elections.
     this.#requestTimeoutMs = 5_000 + 2 * config.electionTimeoutMs;
     const timing = raftTiming(config.heartbeatIntervalMs, config.electionTimeoutMs);
@@ -358,7 +359,10 @@ export class NodeServer implements Backend {
 
   /** etcd's quotaKVServer: what would not fit is refused, and from then on the alarm refuses on every member. */
   async #checkQuota(body: InternalRequestBody): Promise<void> {
-    if (!wouldExceedQuota(body, this.#store, this.#quotaBytes)) return;
+    const bytes = growthBytes(body);
+    if (bytes === 0) return;
+    if (!quotaExceeded(this.#store, { quotaBytes: this.#deps.config.quotaBackendBytes }, bytes))
+      return;
     const active = this.state
       .alarms()
       .some((alarm) => alarm.memberID === this.memberId && alarm.alarm === AlarmType.NOSPACE);

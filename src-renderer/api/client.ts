@@ -3,7 +3,7 @@ import type { StreamInput, StreamItem, StreamName } from '../../src-main/contrac
 import { type ServerFrame, STREAM_CREDITS, type Transport } from '../../src-main/contract/wire.ts';
 import { ContractCallError } from './errors.ts';
 
-export { asCallError, ContractCallError, errorText } from './errors.ts';
+export { asCallError, asSentence, ContractCallError, errorText } from './errors.ts';
 
 /** Calls under way and waiting for the first connection, as many as main takes from one client. */
 export const MAX_PENDING_CALLS = 512;

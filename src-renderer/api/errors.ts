@@ -26,6 +26,10 @@ export function asCallError(error: unknown): ContractCallError {
 /** The one line that a view shows: what happened, then what to do. */
 export function errorText(error: unknown): string {
   const { message, hint } = asCallError(error);
-  const sentence = /[.!?。]$/.test(message) ? message : `${message}.`;
-  return hint === null ? sentence : `${sentence} ${hint}`;
+  return hint === null ? asSentence(message) : `${asSentence(message)} ${hint}`;
+}
+
+/** Messages come without a full stop, since they may be put into another sentence. */
+export function asSentence(message: string): string {
+  return /[.!?。]$/.test(message) ? message : `${message}.`;
 }

@@ -15,18 +15,14 @@ export class NodeActions {
   /** node -> what runs on it. */
   running = $state.raw<ReadonlyMap<string, NodeAction>>(new Map());
   clusterBusy = $state<'start' | 'stop' | null>(null);
+  /** The last action that was refused, until the next one or until it is closed. */
+  failure = $state.raw<{ action: NodeAction; text: string } | null>(null);
   readonly #client: Pick<ContractClient, 'call'>;
   readonly #clusterId: string;
-  readonly #onFailed: (what: NodeAction, text: string) => void;
 
-  constructor(
-    client: Pick<ContractClient, 'call'>,
-    clusterId: string,
-    onFailed: (what: NodeAction, text: string) => void,
-  ) {
+  constructor(client: Pick<ContractClient, 'call'>, clusterId: string) {
     this.#client = client;
     this.#clusterId = clusterId;
-    this.#onFailed = onFailed;
   }
 
   /** Runs it, or leaves it pending if fewer nodes than a quorum would be up. */
@@ -63,11 +59,12 @@ export class NodeActions {
 
   async run(action: NodeAction, node: string): Promise<void> {
     if (this.running.has(node)) return;
+    this.failure = null;
     this.running = new Map(this.running).set(node, action);
     try {
       await this.#client.call(`nodes.${action}`, { clusterId: this.#clusterId, node });
     } catch (error) {
-      this.#onFailed(action, errorText(error));
+      this.failure = { action, text: errorText(error) };
     } finally {
       const running = new Map(this.running);
       running.delete(node);
@@ -77,12 +74,13 @@ export class NodeActions {
 
   async power(on: boolean): Promise<void> {
     if (this.clusterBusy !== null) return;
+    this.failure = null;
     this.clusterBusy = on ? 'start' : 'stop';
     try {
       const name = on ? 'clusters.start' : 'clusters.stop';
       await this.#client.call(name, { clusterId: this.#clusterId });
     } catch (error) {
-      this.#onFailed(on ? 'start' : 'stop', errorText(error));
+      this.failure = { action: on ? 'start' : 'stop', text: errorText(error) };
     } finally {
       this.clusterBusy = null;
     }

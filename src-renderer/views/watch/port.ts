@@ -24,7 +24,25 @@ export function openWatch(client: ContractClient, clusterId: string): OpenWatch 
   };
 }
 
-export const beforeNextFrame: Schedule = (run) => {
-  const frame = requestAnimationFrame(run);
-  return () => cancelAnimationFrame(frame);
-};
+/** A list that changes more often than this cannot be read, and drawing it would take the whole page's time. */
+const MIN_REDRAW_MS = 100;
+
+/** Runs before the next frame, but at most ten times a second: a lone event shows at once, a flood in batches. */
+export function frameSchedule(): Schedule {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return (run) => {
+    let frame = 0;
+    const onFrame = () => {
+      lastMs = performance.now();
+      run();
+    };
+    const waitMs = Math.max(0, lastMs + MIN_REDRAW_MS - performance.now());
+    const timer = setTimeout(() => {
+      frame = requestAnimationFrame(onFrame);
+    }, waitMs);
+    return () => {
+      clearTimeout(timer);
+      cancelAnimationFrame(frame);
+    };
+  };
+}

@@ -3,7 +3,7 @@ import type { Catalogue, Translation, Words } from '../messages.ts';
 /** Words of the lease inspector. `{name}` is filled in. */
 const en = {
   title: 'Leases',
-  saySummary: '{leases} hold {keys}.',
+  saySummary: '{leases}, {keys}.',
   leaseCount: { one: '1 lease', other: '{n} leases' },
   keyCount: { one: '1 key', other: '{n} keys' },
   keyNone: 'no keys',

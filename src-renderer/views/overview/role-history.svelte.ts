@@ -43,21 +43,13 @@ export class RoleHistory {
 
 function extended(runs: readonly RoleRun[], now: RoleRun): readonly RoleRun[] {
   const last = runs[runs.length - 1];
-  const oldest = now.toMs - HISTORY_MS;
-  const kept = runs.filter((run) => run.toMs >= oldest).slice(-(MAX_RUNS - 1));
   // A node that is down tells no term: it is the same run as long as the role stays.
   const isSame =
     last !== undefined && last.role === now.role && (now.term === null || last.term === now.term);
-  if (!isSame) {
-    // Runs touch: the change was seen now, and nothing is known of in between.
-    return [...kept.slice(0, -1), ...closed(kept, now.fromMs), now];
-  }
-  return [...kept.slice(0, -1), { ...last, toMs: now.toMs }];
-}
-
-function closed(kept: readonly RoleRun[], atMs: number): RoleRun[] {
-  const last = kept[kept.length - 1];
-  return last === undefined ? [] : [{ ...last, toMs: atMs }];
+  // Runs touch: the change was seen now, and what was before is taken to have lasted until then.
+  const upToNow = last === undefined ? [] : [{ ...last, toMs: now.toMs }];
+  const all = [...runs.slice(0, -1), ...upToNow, ...(isSame ? [] : [now])];
+  return all.filter((run) => run.toMs >= now.toMs - HISTORY_MS).slice(-MAX_RUNS);
 }
 
 /** A run's place on the lane, as fractions of the span that ends now. */

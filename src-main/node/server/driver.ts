@@ -55,6 +55,7 @@ export class RaftDriver {
   #scheduled = false;
   #stopped = false;
   #installing = false;
+  #throttled = false;
   /** Newest one that is not handed to the log yet. */
   #hardState: HardState | undefined;
   #cancelTick: () => void = () => {};
@@ -73,6 +74,11 @@ export class RaftDriver {
       (done) => this.#durable(done),
       (error) => this.#fatal(error),
     );
+  }
+
+  /** A snapshot is replacing the state: nothing else may write to it. */
+  get isInstalling(): boolean {
+    return this.#installing;
   }
 
   start(): void {
@@ -142,7 +148,7 @@ export class RaftDriver {
     if (!this.#installing) this.#apply();
     this.#noticeLeadership();
     // More to do, but only after I/O had its turn.
-    if (!this.#queue.empty) this.wake();
+    if (!this.#queue.empty && !this.#throttled) this.wake();
   }
 
   #propose(): void {
@@ -206,8 +212,12 @@ export class RaftDriver {
   }
 
   #apply(): void {
-    if (this.#queue.empty) return;
-    const { state, raft } = this.#o;
+    if (this.#queue.empty || this.#throttled) return;
+    const { state, raft, store } = this.#o;
+    if (store.pressure !== undefined) {
+      this.#waitForStore(store.pressure);
+      return;
+    }
     // One row of metadata and one batch boundary for all of them. Answers go out in later turns, after endBatch.
     state.beginBatch();
     for (const entry of this.#queue.take()) this.#applyEntry(entry);
@@ -216,6 +226,18 @@ export class RaftDriver {
     this.reads.applied(state.appliedIndex);
     this.#o.onApplied(state.appliedIndex);
     if (raft.hasReady()) this.wake();
+  }
+
+  /** The disk is slower than the log: entries wait here until the state in memory has shrunk. */
+  #waitForStore(pressure: Promise<void>): void {
+    this.#throttled = true;
+    pressure.then(
+      () => {
+        this.#throttled = false;
+        this.wake();
+      },
+      (error: unknown) => this.#fatal(error),
+    );
   }
 
   #applyEntry(entry: Entry): void {

@@ -6,12 +6,15 @@ const SLICE_ROWS = 250;
 /** Removes what a compaction left behind, in slices, with requests served in between. Goes on after a restart. */
 export class HistoryCompactor {
   readonly #state: StateMachine;
+  readonly #isPaused: () => boolean;
   readonly #onFatal: (error: unknown) => void;
   #running = false;
   #stopped = false;
 
-  constructor(state: StateMachine, onFatal: (error: unknown) => void) {
+  /** `isPaused`: nothing may be written now, a snapshot is replacing the state; whoever ends that kicks again. */
+  constructor(state: StateMachine, isPaused: () => boolean, onFatal: (error: unknown) => void) {
     this.#state = state;
+    this.#isPaused = isPaused;
     this.#onFatal = onFatal;
   }
 
@@ -27,7 +30,7 @@ export class HistoryCompactor {
   }
 
   #slice(): void {
-    if (this.#stopped || this.#state.pendingCompaction === undefined) {
+    if (this.#stopped || this.#isPaused() || this.#state.pendingCompaction === undefined) {
       this.#running = false;
       return;
     }

@@ -99,7 +99,7 @@ export class NodeServer implements Backend {
       opened.restore,
     );
     this.#proposals = new Proposals(this.memberId, deps.startMs);
-    this.#history = new HistoryCompactor(this.state, deps.onFatal);
+    this.#history = new HistoryCompactor(this.state, () => this.#driver.isInstalling, deps.onFatal);
     this.#transport = new PeerTransport(
       {
         self: { clusterId: this.clusterId, memberId: this.memberId, version: NODE_VERSION },

@@ -48,6 +48,8 @@ export interface StateStore {
   keys(table: TableName, bounds: RangeBounds): Iterable<Buffer>;
   /** Marks that what was written so far belongs together (the end of one applied batch); may start a background flush. */
   endBatch(): void;
+  /** Set while more is held in memory than should be: whoever writes waits for it, so that memory stays bounded. */
+  readonly pressure?: Promise<void> | undefined;
   /** Everything written so far is on disk when it resolves. */
   flush(): Promise<void>;
   size(): StoreSize;

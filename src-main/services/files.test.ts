@@ -15,10 +15,10 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 describe('SettingsService', () => {
   it('begins with defaults and keeps what is set', async () => {
     const settings = await SettingsService.open(dir, silentLogger);
-    expect(settings.get()).toEqual({ theme: 'system', language: 'system', density: 'comfortable' });
+    expect(settings.get()).toEqual({ theme: 'system', language: 'system', density: 'compact' });
     await settings.set({ theme: 'dark', language: undefined });
     const again = await SettingsService.open(dir, silentLogger);
-    expect(again.get()).toEqual({ theme: 'dark', language: 'system', density: 'comfortable' });
+    expect(again.get()).toEqual({ theme: 'dark', language: 'system', density: 'compact' });
   });
 
   it('moves a broken file aside instead of failing or losing it', async () => {

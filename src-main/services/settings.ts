@@ -10,7 +10,7 @@ const FILE = 'settings.json';
 const schema: z.ZodType<Settings> = z.object({
   theme: z.enum(['system', 'light', 'dark']).default('system'),
   language: z.enum(['system', 'en', 'zh']).default('system'),
-  density: z.enum(['compact', 'comfortable']).default('comfortable'),
+  density: z.enum(['compact', 'comfortable']).default('compact'),
 });
 
 export class SettingsService {

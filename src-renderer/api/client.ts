@@ -41,8 +41,9 @@ export interface StreamHandlers<N extends StreamName> {
   /** Nothing more comes. Without an error main ended it; never called after `close`. */
   onEnd?(error: ContractCallError | null): void;
   /**
-   * The connection was lost and the stream will be opened anew by itself (streams of whole states only).
-   * Watches and logs get `onEnd` with code Unavailable instead: only their view knows where to go on.
+   * The connection was lost and the stream will be opened anew by itself (streams of whole states
+   * only). Watches and logs get `onEnd` with code Unavailable instead: only their view knows where
+   * to go on.
    */
   onInterrupted?(): void;
 }
@@ -71,7 +72,10 @@ interface OpenStream {
   consumed: number;
 }
 
-/** The renderer's side of the contract: typed calls and streams over whatever transport the host has. */
+/**
+ * The renderer's side of the contract: typed calls and streams over whatever transport the host
+ * has.
+ */
 export class ContractClient {
   readonly #transport: Transport;
   readonly #calls = new Map<number, PendingCall>();
@@ -99,8 +103,9 @@ export class ContractClient {
   }
 
   /**
-   * Rejects with ContractCallError: Unavailable when main is gone, Cancelled when the signal aborts, else main's own
-   * code. A call that was under way when the connection broke may or may not have been carried out.
+   * Rejects with ContractCallError: Unavailable when main is gone, Cancelled when the signal
+   * aborts, else main's own code. A call that was under way when the connection broke may or may
+   * not have been carried out.
    */
   call<N extends CallName>(
     name: N,
@@ -132,7 +137,10 @@ export class ContractClient {
     });
   }
 
-  /** Opens a stream. It lives until `close`, its end, or, for watches and logs, the loss of the connection. */
+  /**
+   * Opens a stream. It lives until `close`, its end, or, for watches and logs, the loss of the
+   * connection.
+   */
   open<N extends StreamName>(
     name: N,
     input: ClientStreamInput<N>,
@@ -164,7 +172,9 @@ export class ContractClient {
     return { close: () => this.#closeStream(stream) };
   }
 
-  /** Before the first connection things wait for it; afterwards they fail at once while it is gone. */
+  /**
+   * Before the first connection things wait for it; afterwards they fail at once while it is gone.
+   */
   #canWait(): boolean {
     return this.#state === 'open' || (this.#state === 'connecting' && !this.#wasOpen);
   }

@@ -11,8 +11,8 @@ export interface WebSocketTransportOptions {
 }
 
 /**
- * MessagePack frames over a WebSocket: the browser host's door. Reconnects by itself, with growing waits.
- * State 'closed' lasts through the waits; 'connecting' is reported for every attempt.
+ * MessagePack frames over a WebSocket: the browser host's door. Reconnects by itself, with growing
+ * waits. State 'closed' lasts through the waits; 'connecting' is reported for every attempt.
  */
 export class WebSocketTransport implements Transport {
   readonly #url: string;

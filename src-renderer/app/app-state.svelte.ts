@@ -93,7 +93,10 @@ export class AppState implements AppContext {
     else if (view === 'notes') this.router.go({ kind: 'notes' });
   }
 
-  /** From the home route: to where one was last time, to the first cluster, or to the form for a new one. */
+  /**
+   * From the home route: to where one was last time, to the first cluster, or to the form for a new
+   * one.
+   */
   settle(): void {
     if (this.router.route.kind !== 'home' || !this.clusters.loaded) return;
     const { last } = this.router;

@@ -52,7 +52,9 @@ export function matchWords(label: string, query: string): [number, number][] | n
     .filter((m, i, all) => i === 0 || m[0] >= (all[i - 1]?.[1] ?? 0));
 }
 
-/** Items that match, those with a match at the start of a word first; the order is kept otherwise. */
+/**
+ * Items that match, those with a match at the start of a word first; the order is kept otherwise.
+ */
 export function search(items: readonly PaletteItem[], query: string): PaletteResult[] {
   const { scope, text } = scopeOf(query);
   const results: (PaletteResult & { score: number; order: number })[] = [];

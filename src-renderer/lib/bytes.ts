@@ -1,4 +1,6 @@
-/** Keys and values are bytes. This is how they become text for people and back, without losing any. */
+/**
+ * Keys and values are bytes. This is how they become text for people and back, without losing any.
+ */
 
 const NEWLINE = 0x0a;
 const SIMPLE_ESCAPES: ReadonlyMap<number, string> = new Map([
@@ -15,8 +17,9 @@ const FROM_SIMPLE: ReadonlyMap<string, number> = new Map([
   ['0', 0x00],
 ]);
 /**
- * Characters that do not show, or that reorder what stands around them: a key must not be able to look like another.
- * Controls, zero-width and bidirectional marks, line separators, the byte order mark, private and unassigned ones.
+ * Characters that do not show, or that reorder what stands around them: a key must not be able to
+ * look like another. Controls, zero-width and bidirectional marks, line separators, the byte order
+ * mark, private and unassigned ones.
  */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u;
 
@@ -34,8 +37,8 @@ export function utf8Decode(bytes: Uint8Array): string | null {
 }
 
 /**
- * Bytes as one line of text that names them without doubt: printable UTF-8 as it is, a backslash doubled, anything
- * else as \n, \t, \r or \xNN (byte by byte). `parseEscapes` is its inverse.
+ * Bytes as one line of text that names them without doubt: printable UTF-8 as it is, a backslash
+ * doubled, anything else as \n, \t, \r or \xNN (byte by byte). `parseEscapes` is its inverse.
  */
 export function displayBytes(bytes: Uint8Array): string {
   const text = utf8Decode(bytes);
@@ -104,7 +107,10 @@ function hexEscapes(bytes: Uint8Array): string {
 
 export type ParsedBytes = { ok: true; bytes: Uint8Array } | { ok: false; at: number };
 
-/** Text with \n, \t, \r, \0, \\ and \xNN as bytes; `at` is the index of an escape that is none of these. */
+/**
+ * Text with \n, \t, \r, \0, \\ and \xNN as bytes; `at` is the index of an escape that is none of
+ * these.
+ */
 export function parseEscapes(text: string): ParsedBytes {
   const out: number[] = [];
   let plainFrom = 0;
@@ -176,8 +182,9 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * The end of the half-open range of all keys with this prefix, as etcd's clients compute it: the last byte that is not
- * 0xff plus one; a single zero byte (to the end of the key space) if there is none.
+ * The end of the half-open range of all keys with this prefix, as etcd's clients compute it: the
+ * last byte that is not 0xff plus one; a single zero byte (to the end of the key space) if there is
+ * none.
  */
 export function prefixRangeEnd(prefix: Uint8Array): Uint8Array {
   for (let i = prefix.length - 1; i >= 0; i--) {
@@ -190,7 +197,10 @@ export function prefixRangeEnd(prefix: Uint8Array): Uint8Array {
   return Uint8Array.of(0);
 }
 
-/** Whether a text editor shows these bytes as they are: valid UTF-8 without controls but line breaks and tabs. */
+/**
+ * Whether a text editor shows these bytes as they are: valid UTF-8 without controls but line breaks
+ * and tabs.
+ */
 export function isPlainText(bytes: Uint8Array): boolean {
   const text = utf8Decode(bytes);
   if (text === null) return false;

@@ -1,5 +1,4 @@
 import { createContext } from 'svelte';
-import type { Language } from './format.ts';
 import type { en } from './i18n/en.ts';
 import type { AppKey, I18n, WordsLookup } from './i18n/i18n.svelte.ts';
 import type { ParamsOf, Words } from './i18n/messages.ts';
@@ -54,12 +53,13 @@ export function useWords<C extends Readonly<Record<string, unknown>>>(
   return getAppContext().i18n.words(words);
 }
 
-/** Registers shortcuts for as long as the component lives: `$effect(() => useShortcuts(app, [...]))`. */
+/**
+ * Registers shortcuts for as long as the component lives: `$effect(() => registerAll(app.shortcuts,
+ * [...]))`.
+ */
 export function registerAll(shortcuts: Shortcuts, list: readonly Shortcut[]): () => void {
   const disposers = list.map((shortcut) => shortcuts.register(shortcut));
   return () => {
     for (const dispose of disposers) dispose();
   };
 }
-
-export type { Language };

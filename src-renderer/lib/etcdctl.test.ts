@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { utf8Encode } from './bytes.ts';
 import { Etcdctl, shellQuote } from './etcdctl.ts';
 
-/** Only this test runs a shell. The renderer is checked without Node's types, so it is asked for by name. */
+/**
+ * Only this test runs a shell. The renderer is checked without Node's types, so it is asked for by
+ * name.
+ */
 const shellModule = 'node:child_process';
 const { execFileSync } = (await import(shellModule)) as {
   execFileSync(file: string, args: readonly string[]): Uint8Array;

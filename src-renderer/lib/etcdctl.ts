@@ -3,7 +3,10 @@ import { utf8Decode } from './bytes.ts';
 
 type Arg = string | Uint8Array;
 
-/** An argument as the shell must be given it. Bytes that are no plain text need bash's or zsh's $'…'. */
+/**
+ * An argument as the shell must be given it. Bytes that are no plain text need bash's or zsh's
+ * $'…'.
+ */
 export function shellQuote(arg: Arg): string {
   const text = typeof arg === 'string' ? arg : utf8Decode(arg);
   if (text === null) return ansiQuote(arg as Uint8Array);
@@ -177,7 +180,10 @@ export class Etcdctl {
     return ['etcdctl', this.endpointsFlag, ...words, ...dashes, ...quoted].join(' ');
   }
 
-  /** etcdctl reads compares, then success requests, then failure requests, each list ended by an empty line. */
+  /**
+   * etcdctl reads compares, then success requests, then failure requests, each list ended by an
+   * empty line.
+   */
   #txn(compare: string, success: string): string {
     return `etcdctl ${this.endpointsFlag} txn <<'EOF'\n${compare}\n\n${success}\n\n\nEOF`;
   }

@@ -1,4 +1,7 @@
-/** Figures for people: the same everywhere, with separators, units after a space and no false precision. */
+/**
+ * Figures for people: the same everywhere, with separators, units after a space and no false
+ * precision.
+ */
 
 export type Language = 'en' | 'zh';
 

@@ -22,7 +22,9 @@ export function clusterTone(cluster: ClusterSummary): Tone {
   return cluster.alarms.length > 0 ? 'danger' : healthTone(cluster.health);
 }
 
-/** Two letters that stand for a cluster in the rail: "dev" is De, "prod-eu" is Pe, "raft lab" is Rl. */
+/**
+ * Two letters that stand for a cluster in the rail: "dev" is De, "prod-eu" is Pe, "raft lab" is Rl.
+ */
 export function monogram(name: string): string {
   const words = name.split(/[\s._/-]+/u).filter((word) => word !== '');
   const first = [...(words[0] ?? '?')];

@@ -1,4 +1,7 @@
-/** Keyboard shortcuts: registered by whoever has the action, listed on one sheet, handled in one place. */
+/**
+ * Keyboard shortcuts: registered by whoever has the action, listed on one sheet, handled in one
+ * place.
+ */
 
 /** Shortcuts that may be registered at once: a guard against a view that never disposes its own. */
 export const MAX_SHORTCUTS = 200;

@@ -1,4 +1,7 @@
-/** The contract's limits that forms check beforehand. Copies, because importing them would bundle zod; see the test. */
+/**
+ * The contract's limits that forms check beforehand. Copies, because importing them would bundle
+ * zod; see the test.
+ */
 export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
 export const MAX_KEY_BYTES = 64 * 1024;
 export const MAX_PAGE_ROWS = 5_000;

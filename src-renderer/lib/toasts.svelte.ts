@@ -1,4 +1,6 @@
-/** Toasts are shown one at a time; a done one goes by itself, a failed one stays until it is closed. */
+/**
+ * Toasts are shown one at a time; a done one goes by itself, a failed one stays until it is closed.
+ */
 export const TOAST_MS = 6_000;
 /** More than this wait for nobody: the oldest done one goes. */
 export const MAX_TOASTS = 5;

@@ -1,7 +1,8 @@
 /**
- * Which rows of a long list are to be drawn, and where. Browsers cap an element's height (Chrome near 33.5 million
- * pixels, Firefox near 17.9), so a longer list scrolls in pages of the real height that are shifted against the
- * virtual one: small steps move pixel by pixel, a drag of the scroll bar jumps in proportion.
+ * Which rows of a long list are to be drawn, and where. Browsers cap an element's height (Chrome
+ * near 33.5 million pixels, Firefox near 17.9), so a longer list scrolls in pages of the real
+ * height that are shifted against the virtual one: small steps move pixel by pixel, a drag of the
+ * scroll bar jumps in proportion.
  */
 
 export const MAX_HEIGHT_PX = 15_000_000;
@@ -82,7 +83,9 @@ export class VirtualWindow {
     return this.#scrollTop;
   }
 
-  /** Scrolls no further than is needed for the row to be whole. Returns the real position to set. */
+  /**
+   * Scrolls no further than is needed for the row to be whole. Returns the real position to set.
+   */
   reveal(index: number): number {
     const top = index * this.#rowPx;
     const bottom = top + this.#rowPx;

@@ -5,7 +5,9 @@ import type { ContractCallError, ContractClient, StreamHandle } from '../api/cli
 export const COUNT_KEYS_MS = 3_000;
 const REOPEN_MS = 2_000;
 
-/** The current cluster, shared by the shell and the views: its overview, and the counts in the nav. */
+/**
+ * The current cluster, shared by the shell and the views: its overview, and the counts in the nav.
+ */
 export class OverviewStore {
   current = $state.raw<ClusterOverview | null>(null);
   error = $state.raw<ContractCallError | null>(null);
@@ -118,7 +120,8 @@ export class OverviewStore {
       this.keyCount = count;
       this.#countedRevision = revision;
     } catch {
-      // The count is a convenience: the next revision tries again, and the views tell their own failures.
+      // The count is a convenience: the next revision tries again, and the views tell their own
+      // failures.
       this.#countedRevision = this.current?.revision ?? -1;
     } finally {
       if (!signal.aborted) this.#countTimer = undefined;

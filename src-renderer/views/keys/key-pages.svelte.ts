@@ -27,7 +27,7 @@ export class KeyPages {
   count = $state(0);
   /** Revision of the listing; 0 before the first answer. */
   revision = $state(0);
-  /** What failed last; the rows already read stay. */
+  /** What failed last, until an answer comes; the rows already read stay. */
   problem = $state.raw<unknown>(null);
   /** How far the way to a row not yet known has come, in rows; null when what is in view is there. */
   walkedTo = $state<number | null>(null);
@@ -43,6 +43,8 @@ export class KeyPages {
   #first = 0;
   #last = 0;
   #abort: AbortController | null = null;
+  /** The listing begins anew with its first page, at whatever revision is the newest then. */
+  #wantsNewest = true;
 
   constructor(fetch: FetchPage) {
     this.#fetch = fetch;
@@ -75,6 +77,8 @@ export class KeyPages {
     this.#first = 0;
     this.#last = 0;
     this.#stale = new Map();
+    this.problem = null;
+    this.loaded = false;
     return this.#restart();
   }
 
@@ -84,7 +88,7 @@ export class KeyPages {
     return this.#restart();
   }
 
-  /** Goes on after a failure at the same revision. */
+  /** Goes on after a failure, at the same revision if the listing had begun. */
   retry(): Promise<void> {
     return this.loaded ? this.#pump() : this.#restart();
   }
@@ -106,23 +110,22 @@ export class KeyPages {
     this.#abort = new AbortController();
     this.#pages = new Map();
     this.#starts = [undefined];
+    this.#wantsNewest = true;
     this.loading = false;
-    this.problem = null;
-    this.loaded = this.#stale.size > 0;
-    return this.#pump(true);
+    return this.#pump();
   }
 
   /** Loads until all that is wanted is there; one request at a time, the newest wish decides which. */
-  async #pump(fresh = false): Promise<void> {
+  async #pump(): Promise<void> {
     const abort = this.#abort;
     if (abort === null || this.loading) return;
     this.loading = true;
-    this.problem = null;
-    let atNewest = fresh;
     try {
-      for (let page = this.#missing(atNewest); page !== null; page = this.#missing(false)) {
-        await this.#load(page, atNewest, abort.signal);
-        atNewest = false;
+      for (let page = this.#missing(); page !== null; page = this.#missing()) {
+        await this.#load(page, abort.signal);
+        if (abort.signal.aborted) return;
+        this.problem = null;
+        this.#wantsNewest = false;
       }
       if (abort.signal.aborted) return;
       this.#stale = new Map();
@@ -136,8 +139,8 @@ export class KeyPages {
   }
 
   /** The first page in view (or just after) that is not loaded. */
-  #missing(first: boolean): number | null {
-    if (first) return 0;
+  #missing(): number | null {
+    if (this.#wantsNewest) return 0;
     const end = Math.ceil(this.count / PAGE_ROWS);
     for (let page = this.#first; page <= Math.min(this.#last + 1, end - 1); page++) {
       if (!this.#pages.has(page)) return page;
@@ -145,13 +148,13 @@ export class KeyPages {
     return null;
   }
 
-  async #load(wanted: number, atNewest: boolean, signal: AbortSignal): Promise<void> {
+  async #load(wanted: number, signal: AbortSignal): Promise<void> {
     // Without its start a page is reached from the last known one, in the largest steps allowed.
     const from = Math.min(wanted, this.#starts.length - 1);
     const limit = Math.min(WALK_ROWS, (wanted - from + 1) * PAGE_ROWS);
     if (from < wanted) this.walkedTo = from * PAGE_ROWS;
     const rows: KeyRow[] = [];
-    let revision = atNewest ? 0 : this.revision;
+    let revision = this.#wantsNewest ? 0 : this.revision;
     let after = this.#starts[from];
     let ended = false;
     // A server may cut a page short (by bytes); a page here is always full, or the last.

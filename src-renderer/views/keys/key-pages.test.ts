@@ -151,6 +151,23 @@ test('a failure keeps the rows, stops asking, and goes on when told to', async (
   expect(keyAt(pages, 1_600)).toBe(name(1_600));
 });
 
+test('a refresh that failed is taken up at the newest revision', async () => {
+  const store = new Store(10);
+  const pages = new KeyPages(store.fetch);
+  await pages.open(encode('k'));
+  store.failure = new Error('no leader');
+  await pages.refresh();
+  expect([pages.problem, pages.loaded, keyAt(pages, 9)]).toEqual([store.failure, true, name(9)]);
+  store.failure = null;
+  store.revision = 200;
+  store.size = 11;
+  const retry = pages.retry();
+  // The notice stays until there is an answer.
+  expect(pages.problem).not.toBeNull();
+  await retry;
+  expect([pages.problem, pages.revision, pages.count]).toEqual([null, 200, 11]);
+});
+
 test('no keys at all', async () => {
   const pages = new KeyPages(new Store(0).fetch);
   await pages.open(new Uint8Array());

@@ -115,8 +115,9 @@ export class LogBook {
   }
 
   /**
-   * By time. Nodes are read one after another, so what arrives may belong before what is there; within a node the
-   * order of its own lines stays, because the sort is stable and times of one node never go back here.
+   * By time. Nodes are read one after another, so what arrives may belong before what is there;
+   * within a node the order of its own lines stays, because the sort is stable and times of one
+   * node never go back here.
    */
   #merge(lines: readonly LogLine[]): void {
     for (const line of lines) this.#place(line);
@@ -137,7 +138,10 @@ export class LogBook {
     this.#version++;
   }
 
-  /** A line without a time, or from a clock that went back, stands where its node's last line stands. */
+  /**
+   * A line without a time, or from a clock that went back, stands where its node's last line
+   * stands.
+   */
   #place(line: LogLine): void {
     const last = this.#lastTimes.get(line.node) ?? 0;
     const time = Math.max(last, line.atMs ?? last);

@@ -17,8 +17,8 @@ import type { overviewWords } from '../../lib/i18n/views/overview.ts';
 export type OverviewLookup = WordsLookup<(typeof overviewWords)['en']>;
 
 /**
- * Entries behind the highest commit index from which a node is marked. Members are asked one after another, so under
- * load each is a few entries off without being slow.
+ * Entries behind the highest commit index from which a node is marked. Members are asked one after
+ * another, so under load each is a few entries off without being slow.
  */
 export const LAG_ENTRIES = 100;
 
@@ -162,7 +162,10 @@ function joined(first: string, second: string): string {
   return first.endsWith('。') ? first + second : `${first} ${second}`;
 }
 
-/** An event in words of the present language; main's own English line where it is of an unknown shape. */
+/**
+ * An event in words of the present language; main's own English line where it is of an unknown
+ * shape.
+ */
 export function eventText(event: ClusterEvent, w: OverviewLookup, language: Language): string {
   const { kind, detail } = event;
   const text = (key: string) => String(detail[key] ?? '');

@@ -151,6 +151,9 @@ const en = {
   deleteConflict: 'The key has changed since it was shown. Nothing was deleted.',
   deleteFailed: 'Not deleted: {error}',
   reload: 'Reload',
+  stoppedTitle: 'The cluster is stopped',
+  stoppedText: 'Start it to read and write its keys.',
+  openOverview: 'Open overview',
   stopped: 'The cluster is stopped: what is shown was read before.',
   gone: 'The cluster does not answer: what is shown was read before.',
 } as const satisfies Catalogue;
@@ -297,6 +300,9 @@ const zh: Translation<typeof en> = {
   deleteConflict: '这个键在显示之后已被修改。没有删除任何内容。',
   deleteFailed: '未删除：{error}',
   reload: '重新读取',
+  stoppedTitle: '集群已停止',
+  stoppedText: '启动后才能读写它的键。',
+  openOverview: '打开概览',
   stopped: '集群已停止：现有内容是之前读取的。',
   gone: '集群没有应答：现有内容是之前读取的。',
 };

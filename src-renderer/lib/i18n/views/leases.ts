@@ -68,6 +68,9 @@ const en = {
   clearSearch: 'Show all leases',
   failedTitle: 'The leases could not be read.',
   staleNotice: 'No new readings: {error} What is shown is from {time}.',
+  stoppedTitle: 'The cluster is stopped',
+  stoppedText: 'Start it to see its leases; they do not run out while it is stopped.',
+  openOverview: 'Open overview',
   stoppedNotice: 'The cluster is stopped: leases do not run out while it is.',
   retry: 'Try again',
 
@@ -180,6 +183,9 @@ const zh: Translation<typeof en> = {
   clearSearch: '显示全部租约',
   failedTitle: '无法读取租约。',
   staleNotice: '没有新的读数：{error} 现有内容读取于 {time}。',
+  stoppedTitle: '集群已停止',
+  stoppedText: '启动后才能查看租约；停止期间租约不会到期。',
+  openOverview: '打开概览',
   stoppedNotice: '集群已停止：期间租约不会到期。',
   retry: '重试',
 

@@ -105,7 +105,9 @@ const en = {
   cut: 'Only the first {size} are shown.',
   openKey: 'Open in Keys',
   linesOmitted: 'unchanged lines left out',
-  clusterStopped: 'The cluster is stopped. A watch begins once it runs again.',
+  stoppedTitle: 'The cluster is stopped',
+  openOverview: 'Open overview',
+  clusterStopped: 'A watch needs a running cluster; one that is open goes on once it runs again.',
 } as const satisfies Catalogue;
 
 const zh: Translation<typeof en> = {
@@ -210,7 +212,9 @@ const zh: Translation<typeof en> = {
   cut: '只显示前 {size}。',
   openKey: '在“键”中打开',
   linesOmitted: '省略未变化的行',
-  clusterStopped: '集群已停止。重新运行后才能开始监听。',
+  stoppedTitle: '集群已停止',
+  openOverview: '打开概览',
+  clusterStopped: '监听需要运行中的集群；已打开的监听会在恢复运行后继续。',
 };
 
 export const watchWords: Words<typeof en> = { en, zh };

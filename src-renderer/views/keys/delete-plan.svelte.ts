@@ -62,8 +62,8 @@ export class DeletePlan {
   }
 
   /**
-   * Deletes; null if that failed, with `error` set. One key is deleted only if it is still as it was shown; of several
-   * the newest state goes, as the dialog says.
+   * Deletes; null if that failed, with `error` set. One key is deleted only if it is still as it
+   * was shown; of several the newest state goes, as the dialog says.
    */
   async run(): Promise<{ deleted: number; revision: number } | null> {
     if (!this.#checked || this.phase === 'running' || this.phase === 'checking') return null;

@@ -9,13 +9,19 @@ export const MAX_DRAFTS = 50;
 /** What the editor needs of a cluster. */
 export interface EditorPort {
   get(key: Uint8Array): Promise<KeyDetail | null>;
-  /** A compare-and-swap on the mod revision; throws an error with code Conflict if the key has moved on. */
+  /**
+   * A compare-and-swap on the mod revision; throws an error with code Conflict if the key has moved
+   * on.
+   */
   put(key: Uint8Array, value: Uint8Array, expectModRevision: number): Promise<{ revision: number }>;
 }
 
 export type SaveOutcome = 'saved' | 'conflict' | 'failed' | 'refused';
 
-/** The edits of one cluster's keys: an edit lives until it is saved or discarded, whatever key is looked at. */
+/**
+ * The edits of one cluster's keys: an edit lives until it is saved or discarded, whatever key is
+ * looked at.
+ */
 export class Editor {
   drafts = $state.raw<readonly Draft[]>([]);
   readonly #port: EditorPort;

@@ -19,7 +19,9 @@ export function hexRowCount(length: number): number {
   return Math.ceil(length / HEX_ROW_BYTES);
 }
 
-/** One row of the dump: rows are made as they scroll into view, so that a large value costs nothing. */
+/**
+ * One row of the dump: rows are made as they scroll into view, so that a large value costs nothing.
+ */
 export function hexRow(bytes: Uint8Array, row: number): HexRow {
   const start = row * HEX_ROW_BYTES;
   let hex = '';

@@ -1,6 +1,7 @@
 /**
- * JSON as text. Formatting moves white space only and keeps every number and string as it was written: going through
- * JSON.parse would round 64-bit ids and drop duplicate names, and a viewer must not show what is not stored.
+ * JSON as text. Formatting moves white space only and keeps every number and string as it was
+ * written: going through JSON.parse would round 64-bit ids and drop duplicate names, and a viewer
+ * must not show what is not stored.
  */
 export type TokenKind = 'name' | 'string' | 'number' | 'word' | 'punct' | 'space';
 

@@ -24,7 +24,10 @@ export interface KeyBrowserPort {
   nameOf(key: Uint8Array): string;
 }
 
-/** The key browser: a prefix, its keys, the row the keyboard is on, the key that is open, and what is marked. */
+/**
+ * The key browser: a prefix, its keys, the row the keyboard is on, the key that is open, and what
+ * is marked.
+ */
 export class KeyBrowser {
   readonly pages: KeyPages;
   readonly opened: OpenKey;
@@ -79,7 +82,9 @@ export class KeyBrowser {
     else this.#cancelOpen = this.#port.delay(() => this.openCursor(), OPEN_DELAY_MS);
   }
 
-  /** Rows have arrived: opens the one under the cursor if it was moved there before it was loaded. */
+  /**
+   * Rows have arrived: opens the one under the cursor if it was moved there before it was loaded.
+   */
   rowsArrived(): void {
     if (this.#wantsOpen && this.#cancelOpen === null) this.openCursor();
   }
@@ -125,7 +130,10 @@ export class KeyBrowser {
     }
   }
 
-  /** After keys were deleted here: the open key may be one of them, then the row in its place is opened. */
+  /**
+   * After keys were deleted here: the open key may be one of them, then the row in its place is
+   * opened.
+   */
   async deleted(keys: (key: Uint8Array) => boolean, revision: number): Promise<void> {
     this.savedRevision = Math.max(this.savedRevision, revision);
     this.clearMarks();

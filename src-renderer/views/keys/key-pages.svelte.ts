@@ -17,8 +17,9 @@ export interface PageRequest {
 export type FetchPage = (request: PageRequest, signal: AbortSignal) => Promise<KeyPage>;
 
 /**
- * The keys under a prefix at one revision, as a list that can be entered anywhere. The server pages by key, not by
- * number, so a far row is reached by walking pages; where each page starts is remembered, the rows of most are not.
+ * The keys under a prefix at one revision, as a list that can be entered anywhere. The server pages
+ * by key, not by number, so a far row is reached by walking pages; where each page starts is
+ * remembered, the rows of most are not.
  */
 export class KeyPages {
   /** Before the first answer `count` is 0 and `loaded` is false. */
@@ -29,7 +30,9 @@ export class KeyPages {
   revision = $state(0);
   /** What failed last, until an answer comes; the rows already read stay. */
   problem = $state.raw<unknown>(null);
-  /** How far the way to a row not yet known has come, in rows; null when what is in view is there. */
+  /**
+   * How far the way to a row not yet known has come, in rows; null when what is in view is there.
+   */
   walkedTo = $state<number | null>(null);
   #version = $state(0);
 
@@ -115,7 +118,9 @@ export class KeyPages {
     return this.#pump();
   }
 
-  /** Loads until all that is wanted is there; one request at a time, the newest wish decides which. */
+  /**
+   * Loads until all that is wanted is there; one request at a time, the newest wish decides which.
+   */
   async #pump(): Promise<void> {
     const abort = this.#abort;
     if (abort === null || this.loading) return;

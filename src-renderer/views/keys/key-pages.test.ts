@@ -12,7 +12,9 @@ const name = (i: number) => `k${String(i).padStart(7, '0')}`;
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** A store of `size` keys named by their number, at revision 100, that may cut its answers short. */
+/**
+ * A store of `size` keys named by their number, at revision 100, that may cut its answers short.
+ */
 class Store {
   size: number;
   revision = 100;

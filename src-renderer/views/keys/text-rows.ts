@@ -14,7 +14,10 @@ export interface TextRow {
 export const TAB_COLUMNS = 2;
 /** Beyond this a line is shown without its tokens' colours. */
 const MAX_TOKEN_CHARS = 20_000;
-/** From here on characters are taken to be two columns wide, which is right for CJK and harmless for others. */
+/**
+ * From here on characters are taken to be two columns wide, which is right for CJK and harmless for
+ * others.
+ */
 const FIRST_WIDE = 0x1100;
 
 /** Wraps a text to rows of equal height, which is what a virtual list can show. */

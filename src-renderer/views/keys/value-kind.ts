@@ -18,7 +18,10 @@ function lineEndingOf(text: string): LineEnding {
   return /(^|[^\r])\n|\r(?!\n)/.test(text) ? 'mixed' : 'crlf';
 }
 
-/** What a value is, from its content. Only objects and arrays open as JSON: a bare 42 reads best as text. */
+/**
+ * What a value is, from its content. Only objects and arrays open as JSON: a bare 42 reads best as
+ * text.
+ */
 export function inspectValue(value: Uint8Array): ValueFacts {
   const text = isPlainText(value) ? utf8Decode(value) : null;
   if (text === null) return { text, isJson: false, mode: 'hex', lineEnding: 'lf' };

@@ -4,8 +4,9 @@ export const EXPIRING_MS = 5_000;
 const READING_ERROR_MS = 1_000;
 
 /**
- * When a lease ends, on this machine's clock. Readings come once a second and in whole seconds; following each of them
- * would make the countdown stutter, so an estimate that a reading does not contradict is kept.
+ * When a lease ends, on this machine's clock. Readings come once a second and in whole seconds;
+ * following each of them would make the countdown stutter, so an estimate that a reading does not
+ * contradict is kept.
  */
 export function estimateEnd(
   previousEndMs: number | null,

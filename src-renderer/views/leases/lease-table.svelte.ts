@@ -17,7 +17,10 @@ export interface LeaseItem {
   goneAtMs: number | null;
 }
 
-/** The leases of a cluster as a table: sorted, searched, marked, and counting down between two readings. */
+/**
+ * The leases of a cluster as a table: sorted, searched, marked, and counting down between two
+ * readings.
+ */
 export class LeaseTable {
   items = $state.raw<readonly LeaseItem[]>([]);
   /** Leases in the cluster; more than `items` if the list was cut. */

@@ -55,7 +55,10 @@ export class RevokePlan {
     }
   }
 
-  /** Revokes; false if that failed. Some may then be revoked already, so that a retry checks again first. */
+  /**
+   * Revokes; false if that failed. Some may then be revoked already, so that a retry checks again
+   * first.
+   */
   async run(): Promise<boolean> {
     if (this.phase !== 'ready' || this.ids.length === 0) return false;
     this.phase = 'running';

@@ -20,8 +20,8 @@ export type CompactPlan =
     };
 
 /**
- * What compacting would do. etcd keeps reads at the compacted revision itself and refuses those below it, so the
- * revisions from the last compaction (or 1) up to the target are what is lost.
+ * What compacting would do. etcd keeps reads at the compacted revision itself and refuses those
+ * below it, so the revisions from the last compaction (or 1) up to the target are what is lost.
  */
 export function planCompaction(
   choice: CompactChoice,

@@ -22,7 +22,10 @@ export function defragOrder(members: readonly StorageMember[]): StorageMember[] 
   );
 }
 
-/** Defragments members one after the other and stops at the first failure, so that at most one is away. */
+/**
+ * Defragments members one after the other and stops at the first failure, so that at most one is
+ * away.
+ */
 export class DefragRun {
   items = $state.raw<readonly DefragItem[]>([]);
   running = $state(false);

@@ -5,7 +5,10 @@ export type Sample = StorageView['samples'][number];
 
 /** A pause this many times the usual distance of two samples is drawn as a gap. */
 const GAP_FACTOR = 4;
-/** The quota is drawn once the data reaches this share of it; far above, it would flatten everything else. */
+/**
+ * The quota is drawn once the data reaches this share of it; far above, it would flatten everything
+ * else.
+ */
 export const QUOTA_IN_SIGHT_SHARE = 0.25;
 
 function gapMs(samples: readonly Sample[]): number {

@@ -26,8 +26,9 @@ export function levelOf(share: number): Level {
 }
 
 /**
- * The bar's full length: the quota; where it is unknown, the largest member, so that the bars still compare. A database
- * may stand a little above its quota, since the alarm is raised only by the write that crosses it.
+ * The bar's full length: the quota; where it is unknown, the largest member, so that the bars still
+ * compare. A database may stand a little above its quota, since the alarm is raised only by the
+ * write that crosses it.
  */
 export function scaleBytes(view: StorageView): number {
   const largest = Math.max(1, ...view.members.map((member) => member.dbSizeBytes));

@@ -1,6 +1,9 @@
 import type { StorageView } from '../../../src-main/contract/views.ts';
 
-/** The way out of NOSPACE, in etcd's own order: make room inside the file, give it back, lift the alarm. */
+/**
+ * The way out of NOSPACE, in etcd's own order: make room inside the file, give it back, lift the
+ * alarm.
+ */
 export type StepId = 'readRevision' | 'compact' | 'defragment' | 'disarm';
 export type StepState = 'done' | 'next' | 'later';
 
@@ -34,8 +37,8 @@ export function toDefragment(view: StorageView, facts: RecoveryFacts): string[] 
 }
 
 /**
- * The steps with their states; null without a NOSPACE alarm. A compaction made elsewhere counts once nothing is left
- * between it and the current revision.
+ * The steps with their states; null without a NOSPACE alarm. A compaction made elsewhere counts
+ * once nothing is left between it and the current revision.
  */
 export function recoverySteps(view: StorageView, facts: RecoveryFacts): RecoveryStep[] | null {
   if (noSpaceAlarms(view).length === 0) return null;

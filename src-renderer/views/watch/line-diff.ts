@@ -148,7 +148,10 @@ export function markLine(before: string, after: string): { before: Marked; after
   return { before: cut(before), after: cut(after) };
 }
 
-/** For each row, the line that it replaces or is replaced by, where removed and added lines pair up one to one. */
+/**
+ * For each row, the line that it replaces or is replaced by, where removed and added lines pair up
+ * one to one.
+ */
 export function partners(rows: readonly (DiffLine | null)[]): (DiffLine | null)[] {
   const out: (DiffLine | null)[] = rows.map(() => null);
   for (let i = 0; i < rows.length; i++) {

@@ -24,10 +24,16 @@ export function openWatch(client: ContractClient, clusterId: string): OpenWatch 
   };
 }
 
-/** A list that changes more often than this cannot be read, and drawing it would take the whole page's time. */
+/**
+ * A list that changes more often than this cannot be read, and drawing it would take the whole
+ * page's time.
+ */
 const MIN_REDRAW_MS = 100;
 
-/** Runs before the next frame, but at most ten times a second: a lone event shows at once, a flood in batches. */
+/**
+ * Runs before the next frame, but at most ten times a second: a lone event shows at once, a flood
+ * in batches.
+ */
 export function frameSchedule(): Schedule {
   let lastMs = Number.NEGATIVE_INFINITY;
   return (run) => {

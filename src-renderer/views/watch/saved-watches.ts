@@ -2,8 +2,9 @@ import { fromHex, toHex } from '../../lib/bytes.ts';
 import type { WatchTarget } from './watch-session.svelte.ts';
 
 /**
- * Watches end with their view, and the store keeps the history: what was watched is noted when the view goes, and is
- * opened again from there when it comes back, so that nothing is missed while another view is shown.
+ * Watches end with their view, and the store keeps the history: what was watched is noted when the
+ * view goes, and is opened again from there when it comes back, so that nothing is missed while
+ * another view is shown.
  */
 export interface SavedWatches {
   targets: WatchTarget[];
@@ -27,7 +28,8 @@ export function saveWatches(store: Store, clusterId: string, saved: SavedWatches
     if (targets.length === 0) store.removeItem(slot(clusterId));
     else store.setItem(slot(clusterId), JSON.stringify({ targets, active: saved.active }));
   } catch {
-    // A full or forbidden storage only means that the watches are not there when the view comes back.
+    // A full or forbidden storage only means that the watches are not there when the view comes
+    // back.
   }
 }
 

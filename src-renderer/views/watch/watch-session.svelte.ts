@@ -2,7 +2,10 @@ import type { WatchEventView, WatchItem } from '../../../src-main/contract/views
 import { asCallError } from '../../api/client.ts';
 import { EventRing, eventBytes, type RingEvent } from './event-ring.ts';
 
-/** Events held while paused; when it is full the stream is closed and continued later from where it stopped. */
+/**
+ * Events held while paused; when it is full the stream is closed and continued later from where it
+ * stopped.
+ */
 export const MAX_HELD_EVENTS = 10_000;
 export const MAX_HELD_BYTES = 32 * 1024 * 1024;
 /** Events that wait for a frame: a page in the background gets none. */
@@ -40,12 +43,15 @@ export type WatchStatus =
   | 'failed'
   | 'stopped';
 
-/** Why nothing new is shown: someone paused, or someone reads an event or scrolled back to older ones. */
+/**
+ * Why nothing new is shown: someone paused, or someone reads an event or scrolled back to older
+ * ones.
+ */
 export type HoldReason = 'paused' | 'reading';
 
 /**
- * One watch: its stream, the newest events, and what is held back while someone reads. Events are taken over once per
- * frame, whatever their rate.
+ * One watch: its stream, the newest events, and what is held back while someone reads. Events are
+ * taken over once per frame, whatever their rate.
  */
 export class WatchSession {
   readonly id: number;
@@ -201,10 +207,14 @@ export class WatchSession {
     this.eventsPerSecond = 0;
   }
 
-  /** After `stop` or a failure: goes on where it ended, without a gap as long as the history is there. */
+  /**
+   * After `stop` or a failure: goes on where it ended, without a gap as long as the history is
+   * there.
+   */
   restart(): void {
     if (this.isOpen) return;
-    this.#continueFromLast();
+    if (this.status === 'compacted') this.continueFromEarliest();
+    else this.#continueFromLast();
   }
 
   /** After a compaction: from the oldest revision that can still be watched. */
@@ -213,7 +223,10 @@ export class WatchSession {
     this.#connect(this.compactRevision);
   }
 
-  /** Where to open the same watch again later, so that its newest events (at most `events`) come back. */
+  /**
+   * Where to open the same watch again later, so that its newest events (at most `events`) come
+   * back.
+   */
   resumeRevision(events: number): number {
     const oldest = this.#ring.at(Math.max(0, this.#ring.length - events));
     if (oldest !== undefined) return oldest.modRevision;
@@ -243,7 +256,8 @@ export class WatchSession {
 
   #continueFromLast(): void {
     this.#skipSeen = this.#seenAtLast.size > 0;
-    // With nothing seen at the last revision it was only the point of opening: go on right after it.
+    // With nothing seen at the last revision it was only the point of opening: go on right after
+    // it.
     const next = this.#skipSeen ? this.lastRevision : this.lastRevision + 1;
     this.#connect(this.lastRevision === 0 ? this.target.startRevision : next);
   }
@@ -347,7 +361,10 @@ export class WatchSession {
     this.lastRevision = revision;
   }
 
-  /** A transaction's events share a revision and may have come in part: only what was seen is left out. */
+  /**
+   * A transaction's events share a revision and may have come in part: only what was seen is left
+   * out.
+   */
   #unseen(events: readonly WatchEventView[]): readonly WatchEventView[] {
     const fresh = events.filter(
       (event) => event.modRevision > this.lastRevision || !this.#seenAtLast.has(String(event.key)),

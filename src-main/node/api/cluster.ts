@@ -36,5 +36,5 @@ async function memberList(
 }
 
 async function memberChangesUnavailable(): Promise<never> {
-  throw apiError('MemberChangesUnavailable');
+  throw apiError('NotImplemented');
 }

@@ -3,7 +3,7 @@ import type { NodeErrorCode } from '../apply/types.ts';
 import { RpcError, RpcStatus } from '../rpc/status.ts';
 
 /** Errors that only the API itself finds. */
-export const API_ERROR_CODES = ['BadLeaderTransferee', 'MemberChangesUnavailable'] as const;
+export const API_ERROR_CODES = ['BadLeaderTransferee'] as const;
 export type ApiErrorCode = (typeof API_ERROR_CODES)[number];
 
 interface GrpcError {
@@ -66,15 +66,40 @@ const GRPC_ERRORS: Record<NodeErrorCode | ApiErrorCode, GrpcError> = {
   },
   Unhealthy: { status: S.UNAVAILABLE, message: 'etcdserver: unhealthy cluster' },
   Corrupt: { status: S.DATA_LOSS, message: 'etcdserver: corrupt cluster' },
+  MemberExist: { status: S.FAILED_PRECONDITION, message: 'etcdserver: member ID already exist' },
+  PeerUrlExist: {
+    status: S.FAILED_PRECONDITION,
+    message: 'etcdserver: Peer URLs already exists',
+  },
+  MemberNotEnoughStarted: {
+    status: S.FAILED_PRECONDITION,
+    message: 'etcdserver: re-configuration failed due to not enough started members',
+  },
+  MemberBadUrls: {
+    status: S.INVALID_ARGUMENT,
+    message: 'etcdserver: given member URLs are invalid',
+  },
+  MemberNotLearner: {
+    status: S.FAILED_PRECONDITION,
+    message: 'etcdserver: can only promote a learner member',
+  },
+  LearnerNotReady: {
+    status: S.FAILED_PRECONDITION,
+    message: 'etcdserver: can only promote a learner member which is in sync with leader',
+  },
+  TooManyLearners: {
+    status: S.FAILED_PRECONDITION,
+    message: 'etcdserver: too many learner members in cluster',
+  },
+  NotSupportedForLearner: {
+    status: S.UNAVAILABLE,
+    message: 'etcdserver: rpc not supported for learner',
+  },
   MemberNotFound: { status: S.NOT_FOUND, message: 'etcdserver: member not found' },
   NotImplemented: { status: S.UNIMPLEMENTED, message: 'etcdserver: not implemented' },
   BadLeaderTransferee: {
     status: S.FAILED_PRECONDITION,
     message: 'etcdserver: bad leader transferee',
-  },
-  MemberChangesUnavailable: {
-    status: S.UNIMPLEMENTED,
-    message: 'etcdserver: member changes are not available in this version',
   },
 };
 

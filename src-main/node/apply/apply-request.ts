@@ -7,6 +7,7 @@ import { applyDeleteRange } from './delete-range.ts';
 import { nodeError } from './errors.ts';
 import { checkAlarms } from './gate.ts';
 import { applyLeaseCheckpoint, applyLeaseGrant, applyLeaseRevoke } from './lease.ts';
+import { applyMemberUpdate } from './member-update.ts';
 import { applyPublish } from './publish.ts';
 import { applyPut } from './put.ts';
 import { applyTxn } from './txn.ts';
@@ -41,6 +42,8 @@ export function applyRequest(
       return applyPublish(context, request.value);
     case 'clusterVersion':
       return applyClusterVersion(context, request.value);
+    case 'memberUpdate':
+      return applyMemberUpdate(context, request.value);
     default:
       return unreachable(request, 'request kind');
   }

@@ -12,6 +12,7 @@ const WHILE_CORRUPT: ReadonlySet<RequestKind> = new Set([
   'alarm',
   'publish',
   'clusterVersion',
+  'memberUpdate',
   'leaseCheckpoint',
 ]);
 

@@ -8,10 +8,11 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '../../proto/etcd/rpc.ts';
-import type { InternalRequest } from '../../proto/raftdeck/internal.ts';
-import type { ConfState } from '../../proto/raftdeck/raft.ts';
+import type { InternalRequest, MembershipChange } from '../../proto/raftdeck/internal.ts';
+import type { ConfChangeSingle_Type, ConfState } from '../../proto/raftdeck/raft.ts';
 import { AlarmTable } from '../alarm/alarm-table.ts';
 import { LeaseTable } from '../lease/lease-table.ts';
+import { changeRefusal } from '../membership/change-check.ts';
 import { MemberTable } from '../membership/member-table.ts';
 import { Compactor } from '../mvcc/compaction.ts';
 import { KvState } from '../mvcc/kv-state.ts';
@@ -36,6 +37,7 @@ import type {
   ApplyResult,
   LeaseEvents,
   LeaseView,
+  NodeErrorCode,
   StateMachine,
   StateMachineOptions,
 } from './types.ts';
@@ -149,6 +151,13 @@ class StoredStateMachine implements BatchingStateMachine {
     this.#save();
   }
 
+  checkMembershipChange(
+    change: MembershipChange,
+    kind: ConfChangeSingle_Type,
+  ): NodeErrorCode | undefined {
+    return changeRefusal(this.#members, change, kind);
+  }
+
   applyConfChange(
     index: number,
     term: number,
@@ -203,6 +212,10 @@ class StoredStateMachine implements BatchingStateMachine {
 
   members(): Member[] {
     return this.#members.list();
+  }
+
+  isRemoved(memberId: bigint): boolean {
+    return this.#members.isRemoved(memberId);
   }
 
   clusterVersion(): string | undefined {

@@ -13,8 +13,8 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '../../proto/etcd/rpc.ts';
-import type { InternalRequest } from '../../proto/raftdeck/internal.ts';
-import type { ConfState } from '../../proto/raftdeck/raft.ts';
+import type { InternalRequest, MembershipChange } from '../../proto/raftdeck/internal.ts';
+import type { ConfChangeSingle_Type, ConfState } from '../../proto/raftdeck/raft.ts';
 import type { WatchHub } from '../mvcc/types.ts';
 
 /** The request kinds of an entry, by their oneof case, and what applying each answers (header filled by the API). */
@@ -29,6 +29,7 @@ export interface ApplyResponses {
   alarm: AlarmResponse;
   publish: Record<string, never>;
   clusterVersion: Record<string, never>;
+  memberUpdate: Record<string, never>;
 }
 export type RequestKind = keyof ApplyResponses;
 export type InternalRequestBody = NonNullable<InternalRequest['request']>;
@@ -62,6 +63,14 @@ export const NODE_ERROR_CODES = [
   'Unhealthy',
   'Corrupt',
   'MemberNotFound',
+  'MemberExist',
+  'PeerUrlExist',
+  'MemberNotEnoughStarted',
+  'MemberBadUrls',
+  'MemberNotLearner',
+  'LearnerNotReady',
+  'TooManyLearners',
+  'NotSupportedForLearner',
   'NotImplemented',
 ] as const;
 export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
@@ -112,6 +121,14 @@ export interface StateMachine {
   apply(index: number, term: number, request: InternalRequest): ApplyResult;
   /** Entries that carry no request (a new leader's empty one). */
   applyEmpty(index: number, term: number): void;
+  /**
+   * Why a change of the membership cannot be made; undefined if it can. The answer depends on the
+   * replicated state alone. What was refused is applied by `applyEmpty`.
+   */
+  checkMembershipChange(
+    change: MembershipChange,
+    kind: ConfChangeSingle_Type,
+  ): NodeErrorCode | undefined;
   applyConfChange(
     index: number,
     term: number,
@@ -130,6 +147,8 @@ export interface StateMachine {
   leaseKeys(id: bigint): Buffer[];
   alarms(): AlarmMember[];
   members(): Member[];
+  /** Whether that member was removed: its id is never used again. */
+  isRemoved(memberId: bigint): boolean;
   clusterVersion(): string | undefined;
 
   onLeaseEvents(listener: LeaseEvents): void;

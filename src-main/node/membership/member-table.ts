@@ -1,8 +1,8 @@
 import type { Member } from '../../proto/etcd/rpc.ts';
-import type { PublishMember } from '../../proto/raftdeck/internal.ts';
+import type { MemberUpdate, PublishMember } from '../../proto/raftdeck/internal.ts';
 import type { ConfState } from '../../proto/raftdeck/raft.ts';
 import { decodeConfState, encodeConfState, META_CONF_STATE } from '../storage/schema/meta.ts';
-import { idKey } from '../storage/schema/numbers.ts';
+import { decodeIdKey, idKey } from '../storage/schema/numbers.ts';
 import { decodeMember, encodeMember } from '../storage/schema/small-tables.ts';
 import type { StateStore } from '../storage/types.ts';
 
@@ -10,6 +10,8 @@ import type { StateStore } from '../storage/types.ts';
 export class MemberTable {
   readonly #store: StateStore;
   #members = new Map<bigint, Member>();
+  /** Ids are never used again, so those of removed members are kept: as rows without a record. */
+  #removed = new Set<bigint>();
   #confState: ConfState | undefined;
 
   constructor(store: StateStore) {
@@ -18,7 +20,12 @@ export class MemberTable {
 
   load(): void {
     this.#members = new Map();
-    for (const { value } of this.#store.range('members', {})) {
+    this.#removed = new Set();
+    for (const { key, value } of this.#store.range('members', {})) {
+      if (value.length === 0) {
+        this.#removed.add(decodeIdKey(key));
+        continue;
+      }
       const member = decodeMember(value);
       this.#members.set(member.ID, member);
     }
@@ -28,6 +35,10 @@ export class MemberTable {
 
   get confState(): ConfState | undefined {
     return this.#confState;
+  }
+
+  isRemoved(id: bigint): boolean {
+    return this.#removed.has(id);
   }
 
   /** Ordered by id. */
@@ -58,7 +69,7 @@ export class MemberTable {
           member.clientURLs.length > 0 ? [...member.clientURLs] : (known?.clientURLs ?? []),
       });
     }
-    for (const id of [...this.#members.keys()]) if (!all.has(id)) this.#delete(id);
+    for (const id of [...this.#members.keys()]) if (!all.has(id)) this.#remove(id);
     const learning = new Set([...learners, ...learnersNext]);
     for (const known of this.#members.values()) {
       const isLearner = learning.has(known.ID);
@@ -72,14 +83,21 @@ export class MemberTable {
     if (known !== undefined) this.#put({ ...known, name, clientURLs: [...clientUrls] });
   }
 
+  /** The caller has checked that it is a member. */
+  update({ memberId, peerUrls }: MemberUpdate): void {
+    const known = this.#members.get(memberId);
+    if (known !== undefined) this.#put({ ...known, peerURLs: [...peerUrls] });
+  }
+
   #put(member: Member): void {
     this.#members.set(member.ID, member);
     this.#store.put('members', idKey(member.ID), encodeMember(member));
   }
 
-  #delete(id: bigint): void {
+  #remove(id: bigint): void {
     this.#members.delete(id);
-    this.#store.delete('members', idKey(id));
+    this.#removed.add(id);
+    this.#store.put('members', idKey(id), Buffer.alloc(0));
   }
 
   #setConfState(confState: ConfState): void {

@@ -18,6 +18,8 @@ export function hello(self: PeerIdentity, to: bigint, kind: string, refuse = '')
     kind,
     version: self.version,
     refuse,
+    removed: false,
+    apiVersion: '',
   };
   return frame(PeerHello.encode(message).finish());
 }

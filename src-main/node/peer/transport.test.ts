@@ -1,12 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
-import {
-  Message,
-  type PeerCall,
-  PeerCall_Kind,
-  type PeerReply,
-} from '../../proto/raftdeck/raft.ts';
+import { Message, PeerCall, PeerCall_Kind, PeerReply } from '../../proto/raftdeck/raft.ts';
 import { hello } from './handshake.ts';
 import { PeerTransport } from './transport.ts';
 import type { PeerHandler } from './types.ts';
@@ -82,8 +77,11 @@ describe('messages', () => {
   test('arrive in order; calls and replies too', async () => {
     const { a, b } = await pair();
     for (let term = 0; term < 100; term++) a.transport.send(0, [message(1n, 2n, term)]);
-    b.transport.call(1n, { id: 5, kind: PeerCall_Kind.LEASE_RENEW, leaseId: 9n });
-    a.transport.reply(2n, { id: 5, notLeader: false, found: true, ttl: 3, grantedTtl: 4 });
+    b.transport.call(
+      1n,
+      PeerCall.fromPartial({ id: 5, kind: PeerCall_Kind.LEASE_RENEW, leaseId: 9n }),
+    );
+    a.transport.reply(2n, PeerReply.fromPartial({ id: 5, found: true, ttl: 3, grantedTtl: 4 }));
     await vi.waitFor(() => expect(b.seen.messages).toHaveLength(100));
     expect(b.seen.messages.map((m) => m.term)).toEqual(Array.from({ length: 100 }, (_, i) => i));
     await vi.waitFor(() => expect(a.seen.calls[0]?.leaseId).toBe(9n));

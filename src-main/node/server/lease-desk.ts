@@ -1,13 +1,15 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { type PeerCall, PeerCall_Kind, type PeerReply } from '../../proto/raftdeck/raft.ts';
+import { PeerCall, PeerCall_Kind, type PeerReply } from '../../proto/raftdeck/raft.ts';
 import type { InternalRequestBody, StateMachine } from '../apply/types.ts';
 import { LeaseClock, minimumTtlSeconds } from '../lease/expiry.ts';
-import { answerCall, LeaderCalls } from './leader-calls.ts';
 import { LeaseIds } from './lease-ids.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { type PeerCalls, replyTo } from './peer-calls.ts';
 import { nodeError } from './proposals.ts';
 
+/** After this long without an answer the question is put again, perhaps to another leader. */
+const CALL_TIMEOUT_MS = 500;
 /** Between two tries to reach the leader. */
 const RETRY_MS = 50;
 
@@ -21,7 +23,7 @@ export interface LeaseDeskDeps {
   requestTimeoutMs: number;
   logger: Logger;
   leader(): bigint;
-  send(to: bigint, call: PeerCall): void;
+  calls: PeerCalls;
   /** Proves that this member still leads (ReadIndex). */
   confirmLeadership(): Promise<void>;
   propose(request: InternalRequestBody): Promise<unknown>;
@@ -32,7 +34,6 @@ export class LeaseDesk {
   readonly #deps: LeaseDeskDeps;
   readonly #leases: LeaseClock;
   readonly #keeper: LeaseKeeper;
-  readonly #calls: LeaderCalls;
   readonly #ids: LeaseIds;
   #stopped = false;
 
@@ -41,7 +42,6 @@ export class LeaseDesk {
     this.#leases = new LeaseClock(deps.clock, minimumTtlSeconds(deps.electionTimeoutMs));
     deps.state.onLeaseEvents(this.#leases);
     this.#keeper = new LeaseKeeper(deps.clock, this.#leases, deps.propose, deps.logger);
-    this.#calls = new LeaderCalls(deps.clock, deps.send);
     this.#ids = new LeaseIds(deps.memberId, deps.startMs);
   }
 
@@ -72,11 +72,13 @@ export class LeaseDesk {
 
   /** Another member's question. */
   answer(call: PeerCall): PeerReply {
-    return answerCall(call, this.#keeper.leading, this.#leases);
-  }
-
-  replies(replies: PeerReply[]): void {
-    this.#calls.replies(replies);
+    if (!this.#keeper.leading) return replyTo(call, { notLeader: true });
+    if (call.kind === PeerCall_Kind.LEASE_RENEW) {
+      const ttl = this.#leases.renew(call.leaseId);
+      return replyTo(call, ttl === undefined ? {} : { found: true, ttl });
+    }
+    const left = this.#leases.timeToLive(call.leaseId);
+    return replyTo(call, left === undefined ? {} : { found: true, ...left });
   }
 
   promote(): void {
@@ -90,22 +92,21 @@ export class LeaseDesk {
   stop(): void {
     this.#stopped = true;
     this.#keeper.demote();
-    this.#calls.stop();
   }
 
   /** Puts the question until the leader of the moment answers it, or time is up. */
   async #ask(kind: PeerCall_Kind, leaseId: bigint, signal?: AbortSignal): Promise<PeerReply> {
-    const { clock, requestTimeoutMs, leader, confirmLeadership } = this.#deps;
+    const { clock, calls, requestTimeoutMs, leader, confirmLeadership } = this.#deps;
     const deadline = clock.nowMs() + requestTimeoutMs;
     while (clock.nowMs() < deadline && signal?.aborted !== true) {
       if (this.#stopped) throw nodeError('Stopped');
       if (this.#keeper.leading) {
         // A leader that was cut off must not prolong what its successor ends: it has to prove that it still leads.
         await confirmLeadership();
-        if (this.#keeper.leading) return this.answer({ id: 0, kind, leaseId });
+        if (this.#keeper.leading) return this.answer(PeerCall.fromPartial({ kind, leaseId }));
       }
       const to = leader();
-      const reply = to === 0n ? undefined : await this.#calls.ask(to, kind, leaseId);
+      const reply = to === 0n ? undefined : await calls.ask(to, { kind, leaseId }, CALL_TIMEOUT_MS);
       if (reply !== undefined && !reply.notLeader) return reply;
       await new Promise<void>((resolve) => clock.setTimer(RETRY_MS, resolve));
     }

@@ -27,6 +27,7 @@ import { growthBytes } from './growth.ts';
 import { HistoryCompactor } from './history-compactor.ts';
 import { LeaseDesk } from './lease-desk.ts';
 import { LogCompactor } from './log-compactor.ts';
+import { PeerCalls } from './peer-calls.ts';
 import { nodeError, Proposals } from './proposals.ts';
 import { Snapshots } from './snapshots.ts';
 import { raftTiming } from './timing.ts';
@@ -61,6 +62,7 @@ export class NodeServer implements Backend {
   readonly #transport: PeerTransport;
   readonly #snapshots: Snapshots;
   readonly #compactor: LogCompactor;
+  readonly #calls: PeerCalls;
   readonly #leases: LeaseDesk;
   readonly #history: HistoryCompactor;
   readonly #autoCompactor: AutoCompactor;
@@ -131,6 +133,7 @@ export class NodeServer implements Backend {
       },
       opened.restore.snapshot.index,
     );
+    this.#calls = new PeerCalls(clock, (to, call) => this.#transport.call(to, call));
     this.#leases = new LeaseDesk({
       memberId: this.memberId,
       state: this.state,
@@ -140,7 +143,7 @@ export class NodeServer implements Backend {
       requestTimeoutMs: this.#requestTimeoutMs,
       logger,
       leader: () => this.#raft.leader,
-      send: (to, call) => this.#transport.call(to, call),
+      calls: this.#calls,
       confirmLeadership: () => this.linearizableRead(),
       propose: (request) => this.#propose(request),
     });
@@ -256,6 +259,7 @@ export class NodeServer implements Backend {
     await this.#giveUpLeadership();
     this.#stopping = true;
     this.#leases.stop();
+    this.#calls.stop();
     this.#history.stop();
     this.#autoCompactor.stop();
     await this.#driver.stop();
@@ -307,7 +311,7 @@ export class NodeServer implements Backend {
       calls: (from, calls) => {
         for (const call of calls) this.#transport.reply(from, this.#leases.answer(call));
       },
-      replies: (_from, replies) => this.#leases.replies(replies),
+      replies: (_from, replies) => this.#calls.replies(replies),
       unreachable: (id) => this.#driver.unreachable(id),
       snapshot: (from, header, chunks) => this.#snapshots.receive(from, header, chunks),
     };

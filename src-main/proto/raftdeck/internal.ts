@@ -13,6 +13,7 @@ import {
   LeaseCheckpointRequest,
   LeaseGrantRequest,
   LeaseRevokeRequest,
+  Member,
   PutRequest,
   TxnRequest,
 } from "../etcd/rpc.ts";
@@ -40,7 +41,31 @@ export interface InternalRequest {
     | { $case: "alarm"; value: AlarmRequest }
     | { $case: "publish"; value: PublishMember }
     | { $case: "clusterVersion"; value: ClusterVersion }
+    | { $case: "memberUpdate"; value: MemberUpdate }
     | undefined;
+}
+
+/** New peer URLs of a member. */
+export interface MemberUpdate {
+  memberId: bigint;
+  peerUrls: string[];
+}
+
+/** What a CONF_CHANGE entry carries for the membership: Raft itself does not look into it. */
+export interface MembershipChange {
+  /** Pairs the applied entry with the call that waits for it, as in InternalRequest. */
+  id: bigint;
+  /** The one that is added, promoted or, by its id alone, removed. */
+  member: Member | undefined;
+  promote: boolean;
+  /** The proposer's limit. Part of the entry, so that every member decides alike. */
+  maxLearners: number;
+}
+
+/** Who is in the cluster, told to one that wants to join. */
+export interface PeerMembers {
+  clusterId: bigint;
+  members: Member[];
 }
 
 /** A member tells the cluster its name and client URLs once it runs. */
@@ -103,6 +128,9 @@ export const InternalRequest: MessageFns<InternalRequest> = {
         break;
       case "clusterVersion":
         ClusterVersion.encode(message.request.value, writer.uint32(90).fork()).join();
+        break;
+      case "memberUpdate":
+        MemberUpdate.encode(message.request.value, writer.uint32(98).fork()).join();
         break;
     }
     return writer;
@@ -212,6 +240,14 @@ export const InternalRequest: MessageFns<InternalRequest> = {
             message.request = { $case: "clusterVersion", value: ClusterVersion.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.request = { $case: "memberUpdate", value: MemberUpdate.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -294,7 +330,249 @@ export const InternalRequest: MessageFns<InternalRequest> = {
         }
         break;
       }
+      case "memberUpdate": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "memberUpdate", value: MemberUpdate.fromPartial(object.request.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseMemberUpdate(): MemberUpdate {
+  return { memberId: 0n, peerUrls: [] };
+}
+
+export const MemberUpdate: MessageFns<MemberUpdate> = {
+  encode(message: MemberUpdate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== 0n) {
+      if (BigInt.asUintN(64, message.memberId) !== message.memberId) {
+        throw new globalThis.Error("value provided for field message.memberId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.memberId);
+    }
+    for (const v of message.peerUrls) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberUpdate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberUpdate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memberId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peerUrls.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MemberUpdate>): MemberUpdate {
+    return MemberUpdate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MemberUpdate>): MemberUpdate {
+    const message = createBaseMemberUpdate();
+    message.memberId = (object.memberId !== undefined && object.memberId !== null) ? BigInt(object.memberId) : 0n;
+    message.peerUrls = object.peerUrls?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseMembershipChange(): MembershipChange {
+  return { id: 0n, member: undefined, promote: false, maxLearners: 0 };
+}
+
+export const MembershipChange: MessageFns<MembershipChange> = {
+  encode(message: MembershipChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.member !== undefined) {
+      Member.encode(message.member, writer.uint32(18).fork()).join();
+    }
+    if (message.promote !== false) {
+      writer.uint32(24).bool(message.promote);
+    }
+    if (message.maxLearners !== 0) {
+      writer.uint32(32).uint32(message.maxLearners);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MembershipChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMembershipChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.member = Member.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.promote = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxLearners = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MembershipChange>): MembershipChange {
+    return MembershipChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MembershipChange>): MembershipChange {
+    const message = createBaseMembershipChange();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.member = (object.member !== undefined && object.member !== null)
+      ? Member.fromPartial(object.member)
+      : undefined;
+    message.promote = object.promote ?? false;
+    message.maxLearners = object.maxLearners ?? 0;
+    return message;
+  },
+};
+
+function createBasePeerMembers(): PeerMembers {
+  return { clusterId: 0n, members: [] };
+}
+
+export const PeerMembers: MessageFns<PeerMembers> = {
+  encode(message: PeerMembers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId !== 0n) {
+      if (BigInt.asUintN(64, message.clusterId) !== message.clusterId) {
+        throw new globalThis.Error("value provided for field message.clusterId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.clusterId);
+    }
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PeerMembers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeerMembers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.clusterId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PeerMembers>): PeerMembers {
+    return PeerMembers.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PeerMembers>): PeerMembers {
+    const message = createBasePeerMembers();
+    message.clusterId = (object.clusterId !== undefined && object.clusterId !== null) ? BigInt(object.clusterId) : 0n;
+    message.members = object.members?.map((e) => Member.fromPartial(e)) || [];
     return message;
   },
 };

@@ -153,15 +153,26 @@ export interface PeerCall {
   id: number;
   kind: PeerCall_Kind;
   leaseId: bigint;
+  memberId: bigint;
+  revision: number;
 }
 
-export const PeerCall_Kind = { LEASE_RENEW: 0, LEASE_TIME_TO_LIVE: 1 } as const;
+export const PeerCall_Kind = {
+  LEASE_RENEW: 0,
+  LEASE_TIME_TO_LIVE: 1,
+  /** MEMBER_PROMOTE - Asks the leader to make a learner a voter. */
+  MEMBER_PROMOTE: 2,
+  /** HASH_KV - Asks any member for the hash of its key space at a revision. */
+  HASH_KV: 3,
+} as const;
 
 export type PeerCall_Kind = typeof PeerCall_Kind[keyof typeof PeerCall_Kind];
 
 export namespace PeerCall_Kind {
   export type LEASE_RENEW = typeof PeerCall_Kind.LEASE_RENEW;
   export type LEASE_TIME_TO_LIVE = typeof PeerCall_Kind.LEASE_TIME_TO_LIVE;
+  export type MEMBER_PROMOTE = typeof PeerCall_Kind.MEMBER_PROMOTE;
+  export type HASH_KV = typeof PeerCall_Kind.HASH_KV;
 }
 
 export interface PeerReply {
@@ -171,9 +182,18 @@ export interface PeerReply {
   found: boolean;
   ttl: number;
   grantedTtl: number;
+  /** Code of the error that the call ended with; empty if it succeeded. */
+  error: string;
+  hash: number;
+  compactRevision: number;
+  /** The answering member's current revision. */
+  revision: number;
 }
 
-/** First frame of a connection, both ways. kind is "raft" or "snapshot". */
+/**
+ * First frame of a connection, both ways. kind is "raft", "snapshot" or "members". The last is asked by one that wants to
+ * join and knows neither the cluster's id nor its own: those two are zero then, and PeerMembers is the answer.
+ */
 export interface PeerHello {
   protocol: number;
   clusterId: bigint;
@@ -183,6 +203,10 @@ export interface PeerHello {
   version: string;
   /** Set by the side that refuses: why. */
   refuse: string;
+  /** With refuse: the sender has been removed from the cluster for good. */
+  removed: boolean;
+  /** The etcd release whose API the sender speaks: the cluster's version is the lowest of all. */
+  apiVersion: string;
 }
 
 /** A snapshot connection: one header, chunks, one trailer with the CRC-32C over all chunk bytes. */
@@ -1129,7 +1153,7 @@ export const PeerFrame: MessageFns<PeerFrame> = {
 };
 
 function createBasePeerCall(): PeerCall {
-  return { id: 0, kind: 0, leaseId: 0n };
+  return { id: 0, kind: 0, leaseId: 0n, memberId: 0n, revision: 0 };
 }
 
 export const PeerCall: MessageFns<PeerCall> = {
@@ -1148,6 +1172,18 @@ export const PeerCall: MessageFns<PeerCall> = {
         throw new globalThis.Error("value provided for field message.leaseId of type int64 too large");
       }
       writer.uint32(24).int64(message.leaseId);
+    }
+    if (message.memberId !== 0n) {
+      if (BigInt.asUintN(64, message.memberId) !== message.memberId) {
+        throw new globalThis.Error("value provided for field message.memberId of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.memberId);
+    }
+    if (message.revision !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.revision)) !== BigInt(message.revision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.revision) of type int64 too large");
+      }
+      writer.uint32(40).int64(BigInt(message.revision));
     }
     return writer;
   },
@@ -1189,6 +1225,22 @@ export const PeerCall: MessageFns<PeerCall> = {
             message.leaseId = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.memberId = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1209,12 +1261,24 @@ export const PeerCall: MessageFns<PeerCall> = {
     message.id = object.id ?? 0;
     message.kind = object.kind ?? 0;
     message.leaseId = (object.leaseId !== undefined && object.leaseId !== null) ? BigInt(object.leaseId) : 0n;
+    message.memberId = (object.memberId !== undefined && object.memberId !== null) ? BigInt(object.memberId) : 0n;
+    message.revision = object.revision ?? 0;
     return message;
   },
 };
 
 function createBasePeerReply(): PeerReply {
-  return { id: 0, notLeader: false, found: false, ttl: 0, grantedTtl: 0 };
+  return {
+    id: 0,
+    notLeader: false,
+    found: false,
+    ttl: 0,
+    grantedTtl: 0,
+    error: "",
+    hash: 0,
+    compactRevision: 0,
+    revision: 0,
+  };
 }
 
 export const PeerReply: MessageFns<PeerReply> = {
@@ -1242,6 +1306,24 @@ export const PeerReply: MessageFns<PeerReply> = {
         throw new globalThis.Error("value provided for field BigInt(message.grantedTtl) of type int64 too large");
       }
       writer.uint32(40).int64(BigInt(message.grantedTtl));
+    }
+    if (message.error !== "") {
+      writer.uint32(50).string(message.error);
+    }
+    if (message.hash !== 0) {
+      writer.uint32(56).uint32(message.hash);
+    }
+    if (message.compactRevision !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.compactRevision)) !== BigInt(message.compactRevision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.compactRevision) of type int64 too large");
+      }
+      writer.uint32(64).int64(BigInt(message.compactRevision));
+    }
+    if (message.revision !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.revision)) !== BigInt(message.revision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.revision) of type int64 too large");
+      }
+      writer.uint32(72).int64(BigInt(message.revision));
     }
     return writer;
   },
@@ -1299,6 +1381,38 @@ export const PeerReply: MessageFns<PeerReply> = {
             message.grantedTtl = longToNumber(reader.int64());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hash = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.compactRevision = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1321,12 +1435,26 @@ export const PeerReply: MessageFns<PeerReply> = {
     message.found = object.found ?? false;
     message.ttl = object.ttl ?? 0;
     message.grantedTtl = object.grantedTtl ?? 0;
+    message.error = object.error ?? "";
+    message.hash = object.hash ?? 0;
+    message.compactRevision = object.compactRevision ?? 0;
+    message.revision = object.revision ?? 0;
     return message;
   },
 };
 
 function createBasePeerHello(): PeerHello {
-  return { protocol: 0, clusterId: 0n, from: 0n, to: 0n, kind: "", version: "", refuse: "" };
+  return {
+    protocol: 0,
+    clusterId: 0n,
+    from: 0n,
+    to: 0n,
+    kind: "",
+    version: "",
+    refuse: "",
+    removed: false,
+    apiVersion: "",
+  };
 }
 
 export const PeerHello: MessageFns<PeerHello> = {
@@ -1360,6 +1488,12 @@ export const PeerHello: MessageFns<PeerHello> = {
     }
     if (message.refuse !== "") {
       writer.uint32(58).string(message.refuse);
+    }
+    if (message.removed !== false) {
+      writer.uint32(64).bool(message.removed);
+    }
+    if (message.apiVersion !== "") {
+      writer.uint32(74).string(message.apiVersion);
     }
     return writer;
   },
@@ -1433,6 +1567,22 @@ export const PeerHello: MessageFns<PeerHello> = {
             message.refuse = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.removed = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.apiVersion = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1457,6 +1607,8 @@ export const PeerHello: MessageFns<PeerHello> = {
     message.kind = object.kind ?? "";
     message.version = object.version ?? "";
     message.refuse = object.refuse ?? "";
+    message.removed = object.removed ?? false;
+    message.apiVersion = object.apiVersion ?? "";
     return message;
   },
 };

@@ -96,6 +96,7 @@ const EMPTY_RESPONSES: ApplyResponses = {
   alarm: AlarmResponse.fromPartial({}),
   publish: {},
   clusterVersion: {},
+  memberUpdate: {},
 };
 
 /** A Backend whose answers a test sets, and which notes what the services asked of it, in order. */
@@ -208,6 +209,7 @@ export class TestBackend implements Backend {
       hub: backend.hub,
       apply: unexpected,
       applyEmpty: unexpected,
+      checkMembershipChange: unexpected,
       applyConfChange: unexpected,
       bootstrap: unexpected,
       range() {
@@ -223,6 +225,7 @@ export class TestBackend implements Backend {
       leaseKeys: () => [Buffer.from('attached')],
       alarms: () => backend.alarms,
       members: () => backend.memberList,
+      isRemoved: () => false,
       clusterVersion: () => '3.5.0',
       onLeaseEvents: unexpected,
       pendingCompaction: undefined,

@@ -22,3 +22,7 @@ export function idKey(id: bigint): Buffer {
   key.writeBigUInt64BE(BigInt.asUintN(64, id));
   return key;
 }
+
+export function decodeIdKey(key: Buffer): bigint {
+  return key.readBigUInt64BE();
+}

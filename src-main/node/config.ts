@@ -34,6 +34,9 @@ export interface NodeConfig {
   snapshotCount: number;
   quotaBackendBytes: number;
   autoCompaction: AutoCompaction;
+  strictReconfigCheck: boolean;
+  strictCapability: boolean;
+  maxLearners: number;
   maxTxnOps: number;
   maxRequestBytes: number;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -240,6 +243,9 @@ function checkConfig(raw: RawFlags): NodeConfig {
       mode: raw.autoCompactionMode,
       retention: parseRetention(raw.autoCompactionMode, raw.autoCompactionRetention),
     },
+    strictReconfigCheck: true,
+    strictCapability: false,
+    maxLearners: 1,
     maxTxnOps: raw.maxTxnOps,
     maxRequestBytes: raw.maxRequestBytes,
     logLevel: raw.logLevel,

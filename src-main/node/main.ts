@@ -51,6 +51,13 @@ async function serve(config: NodeConfig, logger: Logger): Promise<number> {
       resolve(EXIT_FAILURE);
     };
   });
+  let leave: () => void = () => {};
+  const removed = new Promise<number>((resolve) => {
+    leave = () => {
+      complain(new CodedError('MemberRemoved', 'this member was removed from the cluster'));
+      resolve(EXIT_OK);
+    };
+  });
   const node = new NodeServer({
     config,
     opened,
@@ -59,13 +66,14 @@ async function serve(config: NodeConfig, logger: Logger): Promise<number> {
     startMs: Date.now(),
     logger,
     onFatal: fail,
+    onRemoved: leave,
   });
   let listener: ClientListener | undefined;
   try {
     await node.start();
     listener = await listenForClients(node, config, logger);
     logger.info('serving clients', { urls: config.listenClientUrls });
-    const code = await Promise.race([failed, stopSignal(logger)]);
+    const code = await Promise.race([failed, removed, stopSignal(logger)]);
     // After a failure nothing more may be written, not even in closing: what is on disk is the truth.
     if (code === EXIT_FAILURE) process.exit(code);
     return code;

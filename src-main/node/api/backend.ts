@@ -54,6 +54,16 @@ export interface Backend {
   nextLeaseId(): bigint;
 
   members(): Member[];
+  /** This member does not vote and may lack part of the state. */
+  readonly isLearner: boolean;
+  /** Whether requests are served: with --strict-capability not before the cluster has agreed on a version. */
+  readonly isCapable: boolean;
+  /** Adds a voter or a learner and answers its record. Throws NodeError, as the others do. */
+  memberAdd(peerUrls: string[], isLearner: boolean, signal?: AbortSignal): Promise<Member>;
+  memberRemove(id: bigint, signal?: AbortSignal): Promise<void>;
+  memberUpdate(id: bigint, peerUrls: string[]): Promise<void>;
+  /** Makes a learner that has caught up a voter. */
+  memberPromote(id: bigint, signal?: AbortSignal): Promise<void>;
   status(): NodeStatus;
   size(): StoreSize;
   defragment(): Promise<void>;

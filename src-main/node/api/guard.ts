@@ -33,11 +33,14 @@ export class Guard {
     this.#deps = deps;
   }
 
+  /** `forLearners` says which requests a learner answers, too; none by default. */
   unary<Request, Response>(
     handler: UnaryHandler<Request, Response>,
+    forLearners: (request: Request) => boolean = () => false,
   ): UnaryHandler<Request, Response> {
     return async (request, context) => {
       try {
+        this.#checkServing(forLearners(request));
         this.#checkLeader(context);
         return await handler(request, context);
       } catch (error) {
@@ -60,12 +63,19 @@ export class Guard {
 
   async #stream(context: CallContext, run: () => Promise<void>): Promise<void> {
     try {
+      this.#checkServing(false);
       this.#checkLeader(context);
       if (!requiresLeader(context)) return await run();
       await this.#whileLed(run);
     } catch (error) {
       throw toRpcError(error);
     }
+  }
+
+  /** A learner has part of the state only, so it answers what does not claim to be current (etcd's interceptor). */
+  #checkServing(forLearners: boolean): void {
+    if (!this.#backend.isCapable) throw apiError('NotCapable');
+    if (!forLearners && this.#backend.isLearner) throw apiError('NotSupportedForLearner');
   }
 
   #checkLeader(context: CallContext): void {

@@ -33,7 +33,10 @@ export function kvService(backend: Backend, guard: Guard): ServiceImplementation
     methods: [
       unary(
         KVService.range,
-        guard.unary((request, context) => kv.range(request, context)),
+        guard.unary(
+          (request, context) => kv.range(request, context),
+          ({ serializable }) => serializable,
+        ),
       ),
       unary(
         KVService.put,

@@ -5,7 +5,6 @@ import {
   KVService,
   MaintenanceService,
   Member,
-  MemberAddRequest,
   RangeRequest,
   WatchService,
 } from '../../proto/etcd/rpc.ts';
@@ -72,11 +71,6 @@ describe('maintenance', () => {
     const { caller } = setUp();
     const unavailable = { status: RpcStatus.UNIMPLEMENTED };
     await expect(caller.unary(MaintenanceService.hash, {})).rejects.toMatchObject(unavailable);
-    const request = MemberAddRequest.fromPartial({ peerURLs: ['http://127.0.0.1:1'] });
-    await expect(caller.unary(ClusterService.memberAdd, request)).rejects.toMatchObject({
-      ...unavailable,
-      message: 'etcdserver: not implemented',
-    });
   });
 });
 

@@ -27,7 +27,10 @@ export function maintenanceService(backend: Backend, guard: Guard): ServiceImple
     methods: [
       unary(
         MaintenanceService.status,
-        guard.unary(async () => maintenance.status()),
+        guard.unary(
+          async () => maintenance.status(),
+          () => true,
+        ),
       ),
       unary(
         MaintenanceService.alarm,
@@ -90,7 +93,8 @@ class MaintenanceApi {
 
   async defragment(): Promise<DefragmentResponse> {
     await this.#backend.defragment();
-    return { header: this.#backend.header() };
+    // etcd's answer is empty.
+    return { header: undefined };
   }
 
   /** Only the leader hands itself over, as in etcd; etcdctl asks each endpoint for it. */
@@ -102,7 +106,8 @@ class MaintenanceApi {
     const target = this.#backend.members().find(({ ID }) => ID === targetID);
     if (target === undefined || target.isLearner) throw apiError('BadLeaderTransferee');
     await this.#backend.moveLeader(targetID, signal);
-    return { header: this.#backend.header() };
+    // etcd's answer is empty.
+    return { header: undefined };
   }
 }
 

@@ -170,7 +170,7 @@ for (const kind of STORE_KINDS) {
 
     describe('members', () => {
       it('are bootstrapped, publish themselves, and are listed by id', async () => {
-        machine.state.bootstrap(confState([1n, 2n]), [member(2n), member(1n)]);
+        machine.state.bootstrap(confState([1n, 2n]), [member(2n), member(1n)], 0, 0);
         expect(() => machine.put('a')).not.toThrow();
         machine.do('publish', { memberId: 2n, name: 'two', clientUrls: ['http://c:2'] });
         machine.do('publish', { memberId: 9n, name: 'stranger', clientUrls: [] });
@@ -180,11 +180,13 @@ for (const kind of STORE_KINDS) {
           { ...member(2n, 'two'), clientURLs: ['http://c:2'] },
         ]);
         expect(machine.state.confState).toEqual(confState([1n, 2n]));
-        expect(() => machine.state.bootstrap(confState([1n]), [member(1n)])).toThrow(/bootstrap/);
+        expect(() => machine.state.bootstrap(confState([1n]), [member(1n)], 1, 1)).toThrow(
+          /bootstrap/,
+        );
       });
 
       it('follow the configuration', async () => {
-        machine.state.bootstrap(confState([1n, 2n]), [member(1n), member(2n)]);
+        machine.state.bootstrap(confState([1n, 2n]), [member(1n), member(2n)], 0, 0);
         const change = (conf: ConfState, changed?: Member) => {
           const index = machine.state.appliedIndex + 1;
           machine.state.applyConfChange(index, 1, conf, changed);

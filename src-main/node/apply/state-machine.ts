@@ -169,9 +169,11 @@ class StoredStateMachine implements BatchingStateMachine {
     this.#save();
   }
 
-  bootstrap(confState: ConfState, members: Member[]): void {
+  bootstrap(confState: ConfState, members: Member[], index: number, term: number): void {
     assert(this.#appliedIndex === 0, 'only a state that has applied nothing can be bootstrapped');
     this.#members.bootstrap(confState, members);
+    this.#appliedIndex = index;
+    this.#appliedTerm = term;
     this.#save();
   }
 

@@ -135,8 +135,12 @@ export interface StateMachine {
     confState: ConfState,
     member: Member | undefined,
   ): void;
-  /** First start: membership from the bootstrap configuration, before any entry. */
-  bootstrap(confState: ConfState, members: Member[]): void;
+  /**
+   * First start: membership from the bootstrap configuration. `index` and `term` are those of the
+   * entry that it stands for, since no entry carries it; 0 for one that joins and still gets all by
+   * a snapshot.
+   */
+  bootstrap(confState: ConfState, members: Member[], index: number, term: number): void;
 
   range(request: RangeRequest): RangeResponse;
   /** A transaction that only reads (compares and ranges), served without an entry. */

@@ -46,7 +46,10 @@ export class MemberTable {
     return [...this.#members.values()].sort((a, b) => (a.ID < b.ID ? -1 : 1)).map(copy);
   }
 
+  /** Replaces what another first start, cut short, may have left. */
   bootstrap(confState: ConfState, members: Member[]): void {
+    for (const { ID } of this.list()) this.#store.delete('members', idKey(ID));
+    this.#members = new Map();
     this.#setConfState(confState);
     for (const member of members) this.#put(copy(member));
   }

@@ -5,11 +5,22 @@ import { PeerHello } from '../../proto/raftdeck/raft.ts';
 import { FrameReader, frame } from './frames.ts';
 import { HANDSHAKE_TIMEOUT_MS, PEER_PROTOCOL, type PeerIdentity } from './types.ts';
 
-export type ConnectionKind = 'raft' | 'snapshot';
+export type ConnectionKind = 'raft' | 'snapshot' | 'members';
+
+export interface Refusal {
+  reason: string;
+  /** The other side has been removed from the cluster. */
+  removed: boolean;
+}
 
 const MAX_HELLO_BYTES = 4096;
 
-export function hello(self: PeerIdentity, to: bigint, kind: string, refuse = ''): Buffer {
+export function hello(
+  self: PeerIdentity,
+  to: bigint,
+  kind: string,
+  refusal: Refusal = { reason: '', removed: false },
+): Buffer {
   const message: PeerHello = {
     protocol: PEER_PROTOCOL,
     clusterId: self.clusterId,
@@ -17,29 +28,41 @@ export function hello(self: PeerIdentity, to: bigint, kind: string, refuse = '')
     to,
     kind,
     version: self.version,
-    refuse,
-    removed: false,
-    apiVersion: '',
+    refuse: refusal.reason,
+    removed: refusal.removed,
+    apiVersion: self.apiVersion,
   };
   return frame(PeerHello.encode(message).finish());
 }
 
+/** What the receiver of a hello knows of the one who sent it. */
+export interface Acquaintance {
+  isMember(id: bigint): boolean;
+  isRemoved(id: bigint): boolean;
+}
+
 /** Why a hello from the other side cannot be accepted; undefined if it can. */
-export function refusal(
+export function refusalOf(
   self: PeerIdentity,
   other: PeerHello,
-  isMember: (id: bigint) => boolean,
-): string | undefined {
+  known: Acquaintance,
+): Refusal | undefined {
+  const refuse = (reason: string, removed = false): Refusal => ({ reason, removed });
   if (other.protocol !== PEER_PROTOCOL) {
-    return `peer protocol ${other.protocol} is not ${PEER_PROTOCOL}`;
+    return refuse(`peer protocol ${other.protocol} is not ${PEER_PROTOCOL}`);
   }
+  // It does not know us yet: it is about to learn who is here.
+  if (other.kind === 'members') return undefined;
   if (other.clusterId !== self.clusterId) {
-    return `cluster id ${idToHex(other.clusterId)} is not ${idToHex(self.clusterId)}`;
+    return refuse(`cluster id ${idToHex(other.clusterId)} is not ${idToHex(self.clusterId)}`);
   }
-  if (other.to !== self.memberId) return `this is member ${idToHex(self.memberId)}`;
-  if (!isMember(other.from)) return `${idToHex(other.from)} is not a member`;
-  if (other.kind !== 'raft' && other.kind !== 'snapshot') return `unknown kind ${other.kind}`;
-  return undefined;
+  if (other.to !== self.memberId) return refuse(`this is member ${idToHex(self.memberId)}`);
+  if (known.isRemoved(other.from)) {
+    return refuse(`${idToHex(other.from)} was removed from the cluster`, true);
+  }
+  if (!known.isMember(other.from)) return refuse(`${idToHex(other.from)} is not a member`);
+  if (other.kind === 'raft' || other.kind === 'snapshot') return undefined;
+  return refuse(`unknown kind ${other.kind}`);
 }
 
 /**

@@ -20,12 +20,23 @@ import {
 const RECONNECT_MIN_MS = 20;
 const RECONNECT_MAX_MS = 1_000;
 
-/** Connects and shakes hands. Rejects with PeerRefused if the other side does not want us. */
+/** What the sender tells of its connection. */
+export interface PeerSenderEvents {
+  unreachable(): void;
+  connected(apiVersion: string): void;
+  /** The other side says that we are a member no more. */
+  removed(): void;
+}
+
+/**
+ * Connects and shakes hands. Rejects with PeerRefused if the other side does not want us, with
+ * PeerRemovedUs if it says that we were removed from the cluster.
+ */
 export async function dialPeer(
   self: PeerIdentity,
   address: PeerAddress,
   kind: ConnectionKind,
-): Promise<Socket> {
+): Promise<{ socket: Socket; apiVersion: string }> {
   const socket = connect({ host: address.host, port: address.port, noDelay: true });
   try {
     await new Promise<void>((resolve, reject) => {
@@ -38,8 +49,11 @@ export async function dialPeer(
     socket.on('error', () => {});
     socket.write(hello(self, address.id, kind));
     const answer: PeerHello = await readHello(socket);
-    if (answer.refuse !== '') throw new CodedError('PeerRefused', answer.refuse);
-    return socket;
+    if (answer.refuse !== '') {
+      const known = answer.removed && answer.clusterId === self.clusterId;
+      throw new CodedError(known ? 'PeerRemovedUs' : 'PeerRefused', answer.refuse);
+    }
+    return { socket, apiVersion: answer.apiVersion };
   } catch (error) {
     socket.destroy();
     throw error;
@@ -51,7 +65,9 @@ export class PeerSender {
   readonly #self: PeerIdentity;
   readonly #address: PeerAddress;
   readonly #logger: Logger;
-  readonly #onUnreachable: () => void;
+  readonly #events: PeerSenderEvents;
+  /** By performance.now(); undefined while there is no connection. */
+  #connectedAtMs: number | undefined;
   #socket: Socket | undefined;
   #dialing = false;
   #closed = false;
@@ -60,11 +76,11 @@ export class PeerSender {
   /** Last reason logged, so that a dead peer does not fill the log. */
   #lastError = '';
 
-  constructor(self: PeerIdentity, address: PeerAddress, logger: Logger, onUnreachable: () => void) {
+  constructor(self: PeerIdentity, address: PeerAddress, logger: Logger, events: PeerSenderEvents) {
     this.#self = self;
     this.#address = address;
     this.#logger = logger;
-    this.#onUnreachable = onUnreachable;
+    this.#events = events;
     void this.#dial();
   }
 
@@ -72,10 +88,15 @@ export class PeerSender {
     return this.#socket !== undefined;
   }
 
+  /** How long the present connection has stood, in milliseconds; undefined without one. */
+  get connectedForMs(): number | undefined {
+    return this.#connectedAtMs === undefined ? undefined : performance.now() - this.#connectedAtMs;
+  }
+
   send(group: number, messages: Message[], calls: PeerCall[], replies: PeerReply[]): void {
     const socket = this.#socket;
     if (socket === undefined || socket.writableLength > MAX_QUEUED_BYTES) {
-      this.#onUnreachable();
+      this.#events.unreachable();
       return;
     }
     socket.write(frame(PeerFrame.encode({ group, messages, calls, replies }).finish()));
@@ -91,20 +112,23 @@ export class PeerSender {
     if (this.#dialing || this.#closed || this.#socket !== undefined) return;
     this.#dialing = true;
     try {
-      const socket = await dialPeer(this.#self, this.#address, 'raft');
+      const { socket, apiVersion } = await dialPeer(this.#self, this.#address, 'raft');
       if (this.#closed) {
         socket.destroy();
         return;
       }
       this.#socket = socket;
+      this.#connectedAtMs = performance.now();
       this.#backoffMs = RECONNECT_MIN_MS;
       this.#lastError = '';
       socket.once('close', () => this.#lost());
       // The other side never writes after its hello, but a socket that is not read never sees its end.
       socket.resume();
       this.#logger.info('peer connected', { peer: this.#address.id.toString(16) });
+      this.#events.connected(apiVersion);
     } catch (error) {
       this.#report(errorMessage(error));
+      if (error instanceof CodedError && error.code === 'PeerRemovedUs') this.#events.removed();
       this.#retryLater();
     } finally {
       this.#dialing = false;
@@ -113,9 +137,10 @@ export class PeerSender {
 
   #lost(): void {
     this.#socket = undefined;
+    this.#connectedAtMs = undefined;
     if (this.#closed) return;
     this.#logger.warn('peer connection lost', { peer: this.#address.id.toString(16) });
-    this.#onUnreachable();
+    this.#events.unreachable();
     this.#retryLater();
   }
 

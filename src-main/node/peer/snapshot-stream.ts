@@ -32,7 +32,7 @@ export async function sendSnapshot(
   header: SnapshotHeader,
   chunks: AsyncIterable<Buffer>,
 ): Promise<void> {
-  const socket = await dialPeer(self, address, 'snapshot');
+  const { socket } = await dialPeer(self, address, 'snapshot');
   try {
     giveUpWhenIdle(socket);
     const write = async (payload: Uint8Array) => {

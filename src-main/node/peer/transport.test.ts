@@ -1,12 +1,16 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
+import { Member } from '../../proto/etcd/rpc.ts';
 import { Message, PeerCall, PeerCall_Kind, PeerReply } from '../../proto/raftdeck/raft.ts';
+import { askMembers } from './ask-members.ts';
 import { hello } from './handshake.ts';
+import { dialPeer } from './sender.ts';
 import { PeerTransport } from './transport.ts';
 import type { PeerHandler } from './types.ts';
 
 const CLUSTER = 77n;
+const REMOVED = 66n;
 const open: PeerTransport[] = [];
 afterEach(async () => {
   for (const transport of open.splice(0)) await transport.stop();
@@ -18,6 +22,8 @@ interface Seen {
   replies: PeerReply[];
   unreachable: bigint[];
   snapshots: { index: number; bytes: string }[];
+  connected: bigint[];
+  removed: boolean;
 }
 
 async function member(
@@ -26,9 +32,23 @@ async function member(
   port: number,
   overrides: Partial<PeerHandler> = {},
 ) {
-  const seen: Seen = { messages: [], calls: [], replies: [], unreachable: [], snapshots: [] };
+  const seen: Seen = {
+    messages: [],
+    calls: [],
+    replies: [],
+    unreachable: [],
+    snapshots: [],
+    connected: [],
+    removed: false,
+  };
   const handler: PeerHandler = {
     isMember: (other) => members.includes(other),
+    isRemoved: (other) => other === REMOVED,
+    members: () => ({ clusterId: CLUSTER, members: [Member.fromPartial({ ID: id, name: 'it' })] }),
+    connected: (other) => seen.connected.push(other),
+    removed: () => {
+      seen.removed = true;
+    },
     messages: (_group, _from, messages) => seen.messages.push(...messages),
     calls: (_from, calls) => seen.calls.push(...calls),
     replies: (_from, replies) => seen.replies.push(...replies),
@@ -45,7 +65,7 @@ async function member(
   };
   const transport = new PeerTransport(
     {
-      self: { clusterId: CLUSTER, memberId: id, version: 'test' },
+      self: { clusterId: CLUSTER, memberId: id, version: 'test', apiVersion: `3.5.${id}` },
       listen: [{ host: '127.0.0.1', port }],
       maxRequestBytes: 1024,
       logger: silentLogger,
@@ -165,7 +185,9 @@ describe('strangers', () => {
   ])('%s is refused', async (_what, clusterId, from, to) => {
     const b = await member(2n, [1n, 2n], port());
     const socket = connect({ host: '127.0.0.1', port: b.address.port });
-    socket.write(hello({ clusterId, memberId: from, version: 'x' }, to, 'raft'));
+    socket.write(
+      hello({ clusterId, memberId: from, version: 'x', apiVersion: '3.5.0' }, to, 'raft'),
+    );
     const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
     expect(answer.toString('latin1')).toMatch(/is not|member/);
     socket.destroy();
@@ -184,5 +206,58 @@ describe('strangers', () => {
     await expect(member(3n, [3n], b.address.port)).rejects.toThrow(
       `peer port ${b.address.port} on 127.0.0.1 is in use`,
     );
+  });
+});
+
+describe('membership', () => {
+  test('both sides of a connection know the other’s API version and tell that it stands', async () => {
+    const { a, b } = await pair();
+    expect(a.transport.apiVersion(2n)).toBe('3.5.2');
+    expect(b.transport.apiVersion(1n)).toBe('3.5.1');
+    expect(a.seen.connected).toContain(2n);
+    expect(a.transport.connectedForMs(2n)).toBeGreaterThanOrEqual(0);
+    expect(a.transport.connectedForMs(3n)).toBeUndefined();
+  });
+
+  test('a version outlives the connection, its duration does not', async () => {
+    const { a, b } = await pair();
+    await b.transport.stop();
+    await vi.waitFor(() => expect(a.transport.connectedForMs(2n)).toBeUndefined());
+    expect(a.transport.apiVersion(2n)).toBe('3.5.2');
+  });
+
+  test('one that was removed is told so', async () => {
+    const removed = await member(REMOVED, [REMOVED, 2n], port());
+    const b = await member(2n, [2n], port());
+    removed.transport.setPeers([b.address]);
+    await vi.waitFor(() => expect(removed.seen.removed).toBe(true));
+    expect(b.seen.connected).toEqual([]);
+  });
+
+  test('the word of another cluster that one was removed counts for nothing', async () => {
+    const b = await member(2n, [2n], port());
+    const dialled = dialPeer(
+      { clusterId: 5n, memberId: REMOVED, version: 'x', apiVersion: '3.5.0' },
+      b.address,
+      'raft',
+    );
+    await expect(dialled).rejects.toMatchObject({ code: 'PeerRefused' });
+  });
+
+  test('connections of a member that is gone from the list are closed', async () => {
+    const { a, b } = await pair();
+    b.transport.setPeers([]);
+    await vi.waitFor(() => expect(a.seen.unreachable).toContain(2n));
+  });
+
+  test('a stranger may ask who is in the cluster', async () => {
+    const b = await member(2n, [2n], port());
+    const answer = await askMembers(b.address, { version: 'x', apiVersion: '3.5.0' });
+    expect(answer).toMatchObject({ clusterId: CLUSTER, members: [{ ID: 2n, name: 'it' }] });
+  });
+
+  test('asking where nobody listens fails', async () => {
+    const versions = { version: 'x', apiVersion: '3.5.0' };
+    await expect(askMembers({ host: '127.0.0.1', port: port() }, versions)).rejects.toThrow();
   });
 });

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { CodedError, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import { PeerMembers } from '../../proto/raftdeck/internal.ts';
 import {
   type Message,
   type PeerCall,
@@ -8,8 +9,8 @@ import {
   type PeerReply,
   type SnapshotHeader,
 } from '../../proto/raftdeck/raft.ts';
-import { FrameReader } from './frames.ts';
-import { hello, readHello, refusal } from './handshake.ts';
+import { FrameReader, frame } from './frames.ts';
+import { hello, readHello, refusalOf } from './handshake.ts';
 import { PeerSender } from './sender.ts';
 import { receiveSnapshot, sendSnapshot } from './snapshot-stream.ts';
 import {
@@ -36,7 +37,10 @@ export class PeerTransport {
   readonly #handler: PeerHandler;
   readonly #senders = new Map<bigint, { address: PeerAddress; sender: PeerSender }>();
   readonly #servers: Server[] = [];
-  readonly #incoming = new Set<Socket>();
+  /** Incoming connections, by who is at the other end; none until its hello is read. */
+  readonly #incoming = new Map<Socket, bigint | undefined>();
+  /** API versions of the members that were connected at least once. */
+  readonly #versions = new Map<bigint, string>();
 
   constructor(options: PeerTransportOptions, handler: PeerHandler) {
     this.#options = options;
@@ -73,11 +77,17 @@ export class PeerTransport {
       sender.close();
       this.#senders.delete(id);
     }
+    for (const [socket, from] of this.#incoming) {
+      // One that is no member must dial again, and is told then.
+      if (from !== undefined && !wanted.has(from)) socket.destroy();
+    }
     for (const [id, address] of wanted) {
       if (id === this.#options.self.memberId || this.#senders.has(id)) continue;
-      const sender = new PeerSender(this.#options.self, address, this.#options.logger, () =>
-        this.#handler.unreachable(id),
-      );
+      const sender = new PeerSender(this.#options.self, address, this.#options.logger, {
+        unreachable: () => this.#handler.unreachable(id),
+        connected: (apiVersion) => this.#connected(id, apiVersion),
+        removed: () => this.#handler.removed(),
+      });
       this.#senders.set(id, { address, sender });
     }
   }
@@ -116,29 +126,45 @@ export class PeerTransport {
     return this.#senders.get(id)?.sender.connected ?? false;
   }
 
+  /** Milliseconds that the connection to that member has stood; undefined without one. */
+  connectedForMs(id: bigint): number | undefined {
+    return this.#senders.get(id)?.sender.connectedForMs;
+  }
+
+  /** What that member said when it was last connected; undefined if it never was. */
+  apiVersion(id: bigint): string | undefined {
+    return this.#versions.get(id);
+  }
+
   async stop(): Promise<void> {
     for (const { sender } of this.#senders.values()) sender.close();
     this.#senders.clear();
-    for (const socket of this.#incoming) socket.destroy();
+    for (const socket of this.#incoming.keys()) socket.destroy();
     await Promise.all(
       this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
   }
 
   async #accept(socket: Socket): Promise<void> {
-    this.#incoming.add(socket);
+    this.#incoming.set(socket, undefined);
     socket.on('close', () => this.#incoming.delete(socket));
     socket.on('error', () => {});
     const { self, logger } = this.#options;
     try {
       const other = await readHello(socket);
-      const why = refusal(self, other, (id) => this.#handler.isMember(id));
+      const why = refusalOf(self, other, this.#handler);
       if (why !== undefined) {
-        logger.warn('peer refused', { peer: other.from.toString(16), reason: why });
+        logger.warn('peer refused', { peer: other.from.toString(16), reason: why.reason });
         socket.end(hello(self, other.from, other.kind, why));
         return;
       }
       socket.write(hello(self, other.from, other.kind));
+      if (other.kind === 'members') {
+        socket.end(frame(PeerMembers.encode(this.#handler.members()).finish()));
+        return;
+      }
+      this.#incoming.set(socket, other.from);
+      this.#connected(other.from, other.apiVersion);
       if (other.kind === 'snapshot') await receiveSnapshot(socket, other.from, this.#handler);
       else this.#readFrames(socket, other.from);
     } catch (error) {
@@ -148,6 +174,11 @@ export class PeerTransport {
       });
       socket.destroy();
     }
+  }
+
+  #connected(id: bigint, apiVersion: string): void {
+    this.#versions.set(id, apiVersion);
+    this.#handler.connected(id);
   }
 
   #readFrames(socket: Socket, from: bigint): void {

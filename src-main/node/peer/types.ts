@@ -1,3 +1,4 @@
+import type { PeerMembers } from '../../proto/raftdeck/internal.ts';
 import type { Message, PeerCall, PeerReply, SnapshotHeader } from '../../proto/raftdeck/raft.ts';
 
 export const PEER_PROTOCOL = 1;
@@ -13,7 +14,10 @@ export const SNAPSHOT_IDLE_TIMEOUT_MS = 30_000;
 export interface PeerIdentity {
   clusterId: bigint;
   memberId: bigint;
+  /** Ours, for the log. */
   version: string;
+  /** The etcd release whose API is spoken: what the cluster's version is decided from. */
+  apiVersion: string;
 }
 
 export interface PeerAddress {
@@ -26,6 +30,14 @@ export interface PeerAddress {
 export interface PeerHandler {
   /** False: a stranger, not a member of this cluster. */
   isMember(id: bigint): boolean;
+  /** It was a member and never will be again. */
+  isRemoved(id: bigint): boolean;
+  /** Who is in the cluster, for one that wants to join. */
+  members(): PeerMembers;
+  /** A connection to or from that member stands, and its version is known. */
+  connected(id: bigint): void;
+  /** A member says that this one has been removed. */
+  removed(): void;
   messages(group: number, from: bigint, messages: Message[]): void;
   calls(from: bigint, calls: PeerCall[]): void;
   replies(from: bigint, replies: PeerReply[]): void;

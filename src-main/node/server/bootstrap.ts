@@ -12,7 +12,9 @@ import type { RaftRestore } from '../raft/types.ts';
 import { LmdbStateStore } from '../storage/lmdb-store.ts';
 import type { WalGroupState, WalMetadata, WriteAheadLog } from '../wal/types.ts';
 import { createWal, openWal, walExists } from '../wal/wal.ts';
-import { claimDataDir, readMarker, writeMarker } from './data-dir.ts';
+import { claimDataDir, type NodeMarker, readMarker, writeMarker } from './data-dir.ts';
+import { joinCluster } from './join.ts';
+import { selfId, whyForeign } from './ownership.ts';
 
 /** The one Raft group that a node runs today. */
 export const GROUP = 0;
@@ -27,6 +29,9 @@ export interface Opened {
 
 const EMPTY_HARD_STATE: HardState = { term: 0, vote: 0n, commit: 0 };
 
+/** The entry that the first configuration stands for. */
+const FIRST = { index: 1, term: 1 };
+
 export function emptyConfState(voters: bigint[]): ConfState {
   return { voters, learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
 }
@@ -38,11 +43,7 @@ export function emptyConfState(voters: bigint[]): ConfState {
 export async function openNode(config: NodeConfig, logger: Logger): Promise<Opened> {
   claimDataDir(config.dataDir);
   const marker = readMarker(config.dataDir);
-  if (marker === undefined && config.initialClusterState === 'existing') {
-    throw new CodedError('InvalidConfig', 'this node cannot join an existing cluster yet', {
-      hint: 'Start it with --initial-cluster-state new, together with the other first members.',
-    });
-  }
+  if (marker?.removed === true) throw memberRemoved();
   const walDir = join(config.dataDir, 'member', 'wal');
   const stateDir = join(config.dataDir, 'member', 'state');
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
@@ -56,18 +57,20 @@ export async function openNode(config: NodeConfig, logger: Logger): Promise<Open
     };
     const state = createStateMachine(store, options);
     if (marker === undefined || !(await walExists(walDir))) {
-      if (marker !== undefined && state.appliedIndex > 0) throw logMissing(walDir);
-      return await createNew(config, walDir, store, state);
+      if (marker !== undefined && state.appliedIndex > FIRST.index) throw logMissing(walDir);
+      return await createNew(config, logger, walDir, store, state);
     }
-    return await reopen(config, logger, walDir, store, state);
+    return await reopen(config, logger, marker, walDir, store, state);
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
-function selfId(config: NodeConfig): bigint {
-  return memberId(config.initialAdvertisePeerUrls, config.initialClusterToken);
+function memberRemoved(): CodedError {
+  return new CodedError('MemberRemoved', 'this member has been removed from the cluster', {
+    hint: 'To bring it back, remove its data folder, add it as a new member, and let it join.',
+  });
 }
 
 function logMissing(walDir: string): CodedError {
@@ -76,16 +79,22 @@ function logMissing(walDir: string): CodedError {
   });
 }
 
-async function createNew(
-  config: NodeConfig,
-  walDir: string,
-  store: LmdbStateStore,
-  state: BatchingStateMachine,
-): Promise<Opened> {
-  const identity = {
-    clusterId: clusterId(config.initialCluster, config.initialClusterToken),
-    memberId: selfId(config),
-  };
+/** What a first start begins with. */
+interface Beginning {
+  identity: WalMetadata;
+  members: Member[];
+  confState: ConfState;
+  hardState: HardState;
+  /** The entry that the configuration stands for. */
+  at: { index: number; term: number };
+}
+
+/**
+ * The first members all begin with the same configuration, which no entry carries. It counts as the log's first entry
+ * (etcd has one entry for each first member), so that the log never begins at its beginning: whoever joins later gets
+ * the configuration with a snapshot.
+ */
+function foundCluster(config: NodeConfig): Beginning {
   const members = config.initialCluster.map(
     ({ name, peerUrls }): Member => ({
       ID: memberId(peerUrls, config.initialClusterToken),
@@ -95,15 +104,47 @@ async function createNew(
       isLearner: false,
     }),
   );
-  const confState = emptyConfState(
-    members.map((member) => member.ID).sort((a, b) => (a < b ? -1 : 1)),
-  );
+  return {
+    identity: {
+      clusterId: clusterId(config.initialCluster, config.initialClusterToken),
+      memberId: selfId(config),
+    },
+    members,
+    confState: emptyConfState(members.map(({ ID }) => ID).sort((a, b) => (a < b ? -1 : 1))),
+    hardState: { term: FIRST.term, vote: 0n, commit: FIRST.index },
+    at: FIRST,
+  };
+}
+
+/** One that joins knows who is there, and nothing else: it has no vote before the leader's snapshot gives it one. */
+async function enterCluster(config: NodeConfig, logger: Logger): Promise<Beginning> {
+  const { clusterId, memberId, members } = await joinCluster(config, logger);
+  return {
+    identity: { clusterId, memberId },
+    members,
+    confState: emptyConfState([]),
+    hardState: EMPTY_HARD_STATE,
+    at: { index: 0, term: 0 },
+  };
+}
+
+async function createNew(
+  config: NodeConfig,
+  logger: Logger,
+  walDir: string,
+  store: LmdbStateStore,
+  state: BatchingStateMachine,
+): Promise<Opened> {
+  const joins = config.initialClusterState === 'existing';
+  const { identity, members, confState, hardState, at } = joins
+    ? await enterCluster(config, logger)
+    : foundCluster(config);
   // A first start that was cut short has bootstrapped the state already.
-  if (state.members().length === 0) state.bootstrap(confState, members);
+  if (state.appliedIndex === 0) state.bootstrap(confState, members, at.index, at.term);
   store.endBatch();
   await store.flush();
   const wal = await createWal(walDir, identity, [
-    { group: GROUP, snapshot: { index: 0, term: 0, confState } },
+    { group: GROUP, hardState, snapshot: { ...at, confState } },
   ]);
   // Last: without the marker the next start begins anew, with it everything is in place.
   await writeMarker(config.dataDir, {
@@ -111,13 +152,14 @@ async function createNew(
     name: config.name,
     clusterId: idToHex(identity.clusterId),
     memberId: idToHex(identity.memberId),
+    token: config.initialClusterToken,
   });
   const restore: RaftRestore = {
-    hardState: EMPTY_HARD_STATE,
+    hardState,
     confState,
-    snapshot: { index: 0, term: 0 },
+    snapshot: at,
     entries: [],
-    applied: 0,
+    applied: at.index,
   };
   return { identity, wal, store, state, restore };
 }
@@ -125,6 +167,7 @@ async function createNew(
 async function reopen(
   config: NodeConfig,
   logger: Logger,
+  marker: NodeMarker | undefined,
   walDir: string,
   store: LmdbStateStore,
   state: BatchingStateMachine,
@@ -133,14 +176,19 @@ async function reopen(
   if (recovery.tornBytes > 0) {
     logger.warn('cut a torn tail off the write-ahead log', { bytes: recovery.tornBytes });
   }
-  const wanted = selfId(config);
-  if (recovery.metadata.memberId !== wanted) {
+  const { memberId } = recovery.metadata;
+  const foreign = whyForeign(config, marker, memberId, state.members());
+  if (foreign !== undefined) {
     await wal.close();
     throw new CodedError(
       'DataDirForeign',
-      `data folder ${config.dataDir} belongs to member ${idToHex(recovery.metadata.memberId)}, these flags name ${idToHex(wanted)}`,
+      `data folder ${config.dataDir} belongs to member ${idToHex(memberId)}${foreign}`,
       { hint: 'Use the peer URLs and the cluster token it was made with, or another --data-dir.' },
     );
+  }
+  if (state.isRemoved(memberId)) {
+    await wal.close();
+    throw memberRemoved();
   }
   const group = recovery.groups.get(GROUP);
   if (group === undefined) throw logMissing(walDir);

@@ -17,6 +17,10 @@ export interface NodeMarker {
   name: string;
   clusterId: string;
   memberId: string;
+  /** --initial-cluster-token at the first start; absent in folders of before it was kept. */
+  token?: string;
+  /** The cluster has removed this member: it must not run again. */
+  removed?: boolean;
 }
 
 const MARKER = 'raftdeck-node.json';
@@ -77,6 +81,12 @@ export function readMarker(dir: string): NodeMarker | undefined {
       cause: error,
     });
   }
+}
+
+/** Keeps a member that was removed from coming back, also when its peers are gone. */
+export async function markRemoved(dir: string): Promise<void> {
+  const marker = readMarker(dir);
+  if (marker !== undefined) await writeMarker(dir, { ...marker, removed: true });
 }
 
 /** Durable before it returns: temp file, fsync, rename. */

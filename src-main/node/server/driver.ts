@@ -1,8 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { Member } from '../../proto/etcd/rpc.ts';
-import { InternalRequest } from '../../proto/raftdeck/internal.ts';
+import { InternalRequest, MembershipChange } from '../../proto/raftdeck/internal.ts';
 import {
   ConfChange,
   type Entry,
@@ -12,7 +11,7 @@ import {
 } from '../../proto/raftdeck/raft.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { RaftNode } from '../raft/index.ts';
-import type { HardState, Ready, Role, SnapshotMeta } from '../raft/types.ts';
+import type { HardState, ProposeResult, Ready, Role, SnapshotMeta } from '../raft/types.ts';
 import type { StateStore } from '../storage/types.ts';
 import type { WriteAheadLog } from '../wal/types.ts';
 import { ApplyQueue } from './apply-queue.ts';
@@ -100,6 +99,14 @@ export class RaftDriver {
     if (this.#stopped) return;
     for (const message of messages) this.#o.raft.step(message);
     this.wake();
+  }
+
+  /** Proposes a change of the membership; the caller waits for its entry by the id it carries. */
+  proposeConfChange(change: ConfChange): ProposeResult {
+    if (this.#stopped) return 'noLeader';
+    const result = this.#o.raft.proposeConfChange(change);
+    this.wake();
+    return result;
   }
 
   /** A message to that member was lost: Raft probes instead of streaming on. */
@@ -241,7 +248,7 @@ export class RaftDriver {
   }
 
   #applyEntry(entry: Entry): void {
-    const { state, raft, proposals } = this.#o;
+    const { state, proposals } = this.#o;
     // A snapshot may have overtaken entries that were handed out before it.
     if (entry.index <= state.appliedIndex) return;
     assert(
@@ -249,16 +256,34 @@ export class RaftDriver {
       `applying ${entry.index} after ${state.appliedIndex}`,
     );
     if (entry.type === EntryType.CONF_CHANGE) {
-      const change = ConfChange.decode(entry.data);
-      const confState = raft.applyConfChange(change);
-      const member = change.context.length > 0 ? Member.decode(change.context) : undefined;
-      state.applyConfChange(entry.index, entry.term, confState, member);
+      this.#applyConfChange(entry);
     } else if (entry.data.length === 0) {
       state.applyEmpty(entry.index, entry.term);
     } else {
       const request = InternalRequest.decode(entry.data);
       proposals.settle(request.id, state.apply(entry.index, entry.term, request));
     }
+  }
+
+  #applyConfChange({ index, term, data }: Entry): void {
+    const { state, raft, proposals } = this.#o;
+    const change = ConfChange.decode(data);
+    // Leaving a joint configuration carries nothing.
+    const wanted = change.context.length > 0 ? MembershipChange.decode(change.context) : undefined;
+    const kind = change.changes[0]?.type;
+    const code =
+      wanted !== undefined && kind !== undefined
+        ? state.checkMembershipChange(wanted, kind)
+        : undefined;
+    if (code !== undefined) {
+      state.applyEmpty(index, term);
+      proposals.settle(wanted?.id ?? 0n, { ok: false, code, revision: state.revision });
+      return;
+    }
+    // What is known of a member that is promoted may be newer than what the proposer knew.
+    const member = wanted?.promote === true ? undefined : wanted?.member;
+    state.applyConfChange(index, term, raft.applyConfChange(change), member);
+    proposals.settle(wanted?.id ?? 0n, { ok: true, response: {}, revision: state.revision });
   }
 
   #install(meta: SnapshotMeta): void {

@@ -1,18 +1,23 @@
 import { idToHex } from '../../base/bytes.ts';
 import type { Clock } from '../../base/clock.ts';
-import { CodedError, errorMessage } from '../../base/errors.ts';
+import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/prng.ts';
 import type { Member, ResponseHeader } from '../../proto/etcd/rpc.ts';
-import { AlarmRequest_AlarmAction, AlarmType } from '../../proto/etcd/rpc.ts';
-import { type Message, MessageType } from '../../proto/raftdeck/raft.ts';
-import { effectiveQuotaBytes, quotaExceeded } from '../alarm/quota.ts';
+import { AlarmType } from '../../proto/etcd/rpc.ts';
+import {
+  type Message,
+  MessageType,
+  type PeerCall,
+  PeerCall_Kind,
+} from '../../proto/raftdeck/raft.ts';
 import type { Backend, NodeLimits, NodeStatus } from '../api/backend.ts';
 import { ETCD_API_VERSION } from '../api/version.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { ApplyResponses, InternalRequestBody, RequestKind } from '../apply/types.ts';
 import type { NodeConfig } from '../config.ts';
 import { parseUrl } from '../config.ts';
+import type { ReconfigurationView } from '../membership/reconfiguration.ts';
 import { PeerTransport } from '../peer/transport.ts';
 import type { PeerAddress, PeerHandler } from '../peer/types.ts';
 import { RaftNode } from '../raft/index.ts';
@@ -22,15 +27,20 @@ import { NODE_VERSION } from '../version.ts';
 import type { WriteAheadLog } from '../wal/types.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { GROUP, type Opened } from './bootstrap.ts';
+import { versionToPropose } from './cluster-version.ts';
+import { markRemoved } from './data-dir.ts';
 import { RaftDriver } from './driver.ts';
-import { growthBytes } from './growth.ts';
 import { HistoryCompactor } from './history-compactor.ts';
 import { LeaseDesk } from './lease-desk.ts';
 import { LogCompactor } from './log-compactor.ts';
+import { MembershipDesk } from './membership-desk.ts';
 import { PeerCalls } from './peer-calls.ts';
 import { nodeError, Proposals } from './proposals.ts';
+import { Publisher } from './publisher.ts';
+import { QuotaGate } from './quota-gate.ts';
 import { Snapshots } from './snapshots.ts';
 import { raftTiming } from './timing.ts';
+import { LeadershipTransfer } from './transfer.ts';
 
 export interface NodeServerDeps {
   config: NodeConfig;
@@ -41,11 +51,9 @@ export interface NodeServerDeps {
   startMs: number;
   logger: Logger;
   onFatal(error: unknown): void;
+  /** This member was removed from the cluster: it must stop, and not start again. */
+  onRemoved(): void;
 }
-
-/** Between tries to make this member's name and client URLs known. */
-const PUBLISH_RETRY_MS = 200;
-const TRANSFER_TIMEOUT_MS = 1_000;
 
 /** One running member: its Raft group, what the leader has to do, and the face that the API sees. */
 export class NodeServer implements Backend {
@@ -66,12 +74,17 @@ export class NodeServer implements Backend {
   readonly #leases: LeaseDesk;
   readonly #history: HistoryCompactor;
   readonly #autoCompactor: AutoCompactor;
+  readonly #quota: QuotaGate;
+  readonly #membership: MembershipDesk;
+  readonly #publisher: Publisher;
+  readonly #transfer: LeadershipTransfer;
   readonly #requestTimeoutMs: number;
-  readonly #quotaBytes: number;
   #leader = 0n;
   #leaderChanges = 0;
   #stopping = false;
+  #removed = false;
   #membersSeen = '';
+  #isLearner = false;
 
   constructor(deps: NodeServerDeps) {
     const { config, opened, clock, logger } = deps;
@@ -82,7 +95,6 @@ export class NodeServer implements Backend {
     this.limits = { maxTxnOps: config.maxTxnOps, maxRequestBytes: config.maxRequestBytes };
     this.#store = opened.store;
     this.#wal = opened.wal;
-    this.#quotaBytes = effectiveQuotaBytes(config.quotaBackendBytes);
     // etcd's ReqTimeout: 5 s for disk and queues, and two elections.
     this.#requestTimeoutMs = 5_000 + 2 * config.electionTimeoutMs;
     const timing = raftTiming(config.heartbeatIntervalMs, config.electionTimeoutMs);
@@ -100,11 +112,18 @@ export class NodeServer implements Backend {
       },
       opened.restore,
     );
+    // Folders of before the first configuration counted as an entry: nobody may get the log from its beginning.
+    if (this.#raft.status().firstIndex === 1 && this.state.appliedIndex > 0) this.#raft.compact(1);
     this.#proposals = new Proposals(this.memberId, deps.startMs);
     this.#history = new HistoryCompactor(this.state, () => this.#driver.isInstalling, deps.onFatal);
     this.#transport = new PeerTransport(
       {
-        self: { clusterId: this.clusterId, memberId: this.memberId, version: NODE_VERSION },
+        self: {
+          clusterId: this.clusterId,
+          memberId: this.memberId,
+          version: NODE_VERSION,
+          apiVersion: ETCD_API_VERSION,
+        },
         listen: config.listenPeerUrls.map(parseUrl),
         maxRequestBytes: config.maxRequestBytes,
         logger,
@@ -147,6 +166,32 @@ export class NodeServer implements Backend {
       confirmLeadership: () => this.linearizableRead(),
       propose: (request) => this.#propose(request),
     });
+    const propose = (request: InternalRequestBody) => this.#propose(request);
+    this.#quota = new QuotaGate({
+      memberId: this.memberId,
+      quotaBackendBytes: config.quotaBackendBytes,
+      store: this.#store,
+      state: this.state,
+      logger,
+      propose,
+    });
+    this.#publisher = new Publisher({
+      memberId: this.memberId,
+      name: config.name,
+      clientUrls: config.advertiseClientUrls,
+      state: this.state,
+      clock,
+      logger,
+      propose,
+    });
+    this.#transfer = new LeadershipTransfer({
+      memberId: this.memberId,
+      raft: this.#raft,
+      clock,
+      isConnected: (id) => this.#transport.isConnected(id),
+      wake: () => this.#driver.wake(),
+    });
+    this.#membership = this.#makeMembershipDesk();
     this.#autoCompactor = new AutoCompactor(
       config.autoCompaction,
       clock,
@@ -162,7 +207,7 @@ export class NodeServer implements Backend {
     this.#driver.start();
     if (this.state.members().length === 1) this.#raft.campaign();
     this.#driver.wake();
-    void this.#publish();
+    void this.#publisher.run();
     this.#history.kick();
   }
 
@@ -171,7 +216,7 @@ export class NodeServer implements Backend {
   }
 
   get quotaBytes(): number {
-    return this.#quotaBytes;
+    return this.#quota.quotaBytes;
   }
 
   header(revision = this.state.revision): ResponseHeader {
@@ -188,7 +233,7 @@ export class NodeServer implements Backend {
     signal?: AbortSignal,
   ): Promise<{ response: ApplyResponses[K]; revision: number }> {
     const body = request as InternalRequestBody;
-    await this.#checkQuota(body);
+    await this.#quota.check(body);
     const { response, revision } = await this.#propose(this.#leases.withMinimumTtl(body), signal);
     if (request.$case === 'compaction') this.#history.kick();
     return { response: response as ApplyResponses[K], revision };
@@ -245,39 +290,48 @@ export class NodeServer implements Backend {
     await this.#store.defragment();
   }
 
-  async moveLeader(target: bigint, signal?: AbortSignal): Promise<void> {
-    if (!this.#raft.isLeader) throw nodeError('NotLeader');
-    if (!this.#raft.status().confState.voters.includes(target)) throw nodeError('MemberNotFound');
-    this.#raft.transferLeader(target);
-    this.#driver.wake();
-    await this.#until(() => this.#raft.leader === target, this.#requestTimeoutMs, signal);
+  moveLeader(target: bigint, signal?: AbortSignal): Promise<void> {
+    return this.#transfer.to(target, this.#requestTimeoutMs, signal);
+  }
+
+  get isLearner(): boolean {
+    return this.#isLearner;
+  }
+
+  get isCapable(): boolean {
+    return !this.#deps.config.strictCapability || this.state.clusterVersion() !== undefined;
+  }
+
+  memberAdd(peerUrls: string[], isLearner: boolean, signal?: AbortSignal): Promise<Member> {
+    return this.#membership.add(peerUrls, isLearner, signal);
+  }
+
+  memberRemove(id: bigint, signal?: AbortSignal): Promise<void> {
+    return this.#membership.remove(id, signal);
+  }
+
+  memberUpdate(id: bigint, peerUrls: string[]): Promise<void> {
+    return this.#membership.update(id, peerUrls);
+  }
+
+  memberPromote(id: bigint, signal?: AbortSignal): Promise<void> {
+    return this.#membership.promote(id, signal);
   }
 
   /** Hands leadership on if it can, answers what waits with "stopped", and leaves everything on disk. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
-    await this.#giveUpLeadership();
+    await this.#transfer.giveUp();
     this.#stopping = true;
     this.#leases.stop();
     this.#calls.stop();
     this.#history.stop();
+    this.#publisher.stop();
     this.#autoCompactor.stop();
     await this.#driver.stop();
     await this.#transport.stop();
     await this.#store.close();
     await this.#wal.close();
-  }
-
-  async #giveUpLeadership(): Promise<void> {
-    if (!this.#raft.isLeader) return;
-    const best = this.#raft
-      .status()
-      .progress.filter((p) => p.id !== this.memberId && !p.learner && p.recentActive)
-      .sort((a, b) => b.match - a.match)[0];
-    if (best === undefined || !this.#transport.isConnected(best.id)) return;
-    this.#raft.transferLeader(best.id);
-    this.#driver.wake();
-    await this.#until(() => !this.#raft.isLeader, TRANSFER_TIMEOUT_MS).catch(() => {});
   }
 
   #makeDriver(tickMs: number): RaftDriver {
@@ -304,17 +358,68 @@ export class NodeServer implements Backend {
 
   #peerHandler(): PeerHandler {
     return {
-      isMember: (id) => this.state.members().some((member) => member.ID === id),
+      // One that joins knows the members of when it asked: the leader of now may be a newer one.
+      isMember: (id) => this.state.appliedIndex === 0 || this.#isMember(id),
+      isRemoved: (id) => this.state.isRemoved(id),
+      members: () => ({ clusterId: this.clusterId, members: this.state.members() }),
+      connected: () => this.#decideClusterVersion(),
+      removed: () => this.#leave(),
       messages: (group, _from, messages) => {
         if (group === GROUP) this.#driver.step(messages.filter(mayTravel));
       },
       calls: (from, calls) => {
-        for (const call of calls) this.#transport.reply(from, this.#leases.answer(call));
+        for (const call of calls) void this.#answer(from, call);
       },
       replies: (_from, replies) => this.#calls.replies(replies),
       unreachable: (id) => this.#driver.unreachable(id),
       snapshot: (from, header, chunks) => this.#snapshots.receive(from, header, chunks),
     };
+  }
+
+  async #answer(from: bigint, call: PeerCall): Promise<void> {
+    const reply =
+      call.kind === PeerCall_Kind.MEMBER_PROMOTE
+        ? await this.#membership.answer(call)
+        : this.#leases.answer(call);
+    this.#transport.reply(from, reply);
+  }
+
+  #makeMembershipDesk(): MembershipDesk {
+    const { config, clock, startMs, logger } = this.#deps;
+    const startedMs = clock.nowMs();
+    return new MembershipDesk({
+      clusterToken: config.initialClusterToken,
+      strict: config.strictReconfigCheck,
+      maxLearners: config.maxLearners,
+      state: this.state,
+      proposals: this.#proposals,
+      calls: this.#calls,
+      clock,
+      wallClockMs: () => startMs + clock.nowMs() - startedMs,
+      requestTimeoutMs: this.#requestTimeoutMs,
+      electionTimeoutMs: config.electionTimeoutMs,
+      logger,
+      leader: () => this.#raft.leader,
+      isLeader: () => this.#raft.isLeader,
+      view: () => this.#reconfigurationView(),
+      proposeConfChange: (change) => this.#driver.proposeConfChange(change),
+      propose: (request) => this.#propose(request),
+    });
+  }
+
+  #reconfigurationView(): ReconfigurationView {
+    const { progress, lastIndex, role } = this.#raft.status();
+    const match = new Map(progress.map((one) => [one.id, one.match]));
+    return {
+      self: this.memberId,
+      members: this.state.members(),
+      connectedForMs: (id) => this.#transport.connectedForMs(id),
+      progress: role === 'leader' ? { lastIndex, match } : undefined,
+    };
+  }
+
+  #isMember(id: bigint): boolean {
+    return this.state.members().some((member) => member.ID === id);
   }
 
   #leadershipChanged(leader: bigint, role: Role, term: number): void {
@@ -327,7 +432,7 @@ export class NodeServer implements Backend {
     if (role === 'leader') {
       this.#leases.promote();
       this.#autoCompactor.start();
-      this.#setClusterVersion();
+      this.#decideClusterVersion();
     } else {
       this.#leases.demote();
       this.#autoCompactor.stop();
@@ -338,6 +443,7 @@ export class NodeServer implements Backend {
 
   #afterApply(index: number): void {
     this.#refreshPeers();
+    if (this.state.isRemoved(this.memberId)) this.#leave();
     this.#compactor.applied(index).catch((error: unknown) => this.#deps.onFatal(error));
     this.#history.kick();
   }
@@ -345,9 +451,12 @@ export class NodeServer implements Backend {
   /** Keeps the connections equal to the membership. */
   #refreshPeers(): void {
     const members = this.state.members();
-    const seen = members.map((member) => `${member.ID}=${member.peerURLs[0]}`).join();
+    const seen = members
+      .map(({ ID, isLearner, peerURLs }) => `${ID}${isLearner ? '~' : '='}${peerURLs[0]}`)
+      .join();
     if (seen === this.#membersSeen) return;
     this.#membersSeen = seen;
+    this.#isLearner = members.some(({ ID, isLearner }) => ID === this.memberId && isLearner);
     const peers: PeerAddress[] = members
       .filter((member) => member.ID !== this.memberId && member.peerURLs.length > 0)
       .map((member) => ({ id: member.ID, ...parseUrl(member.peerURLs[0] as string) }));
@@ -361,55 +470,33 @@ export class NodeServer implements Backend {
     return applied;
   }
 
-  /** etcd's quotaKVServer: what would not fit is refused, and from then on the alarm refuses on every member. */
-  async #checkQuota(body: InternalRequestBody): Promise<void> {
-    const bytes = growthBytes(body);
-    if (bytes === 0) return;
-    if (!quotaExceeded(this.#store, { quotaBytes: this.#deps.config.quotaBackendBytes }, bytes))
-      return;
-    const active = this.state
-      .alarms()
-      .some((alarm) => alarm.memberID === this.memberId && alarm.alarm === AlarmType.NOSPACE);
-    if (!active) {
-      this.#deps.logger.warn('quota exceeded', { quotaBytes: this.#quotaBytes });
-      await this.#propose({
-        $case: 'alarm',
-        value: {
-          action: AlarmRequest_AlarmAction.ACTIVATE,
-          memberID: this.memberId,
-          alarm: AlarmType.NOSPACE,
-        },
-      });
-    }
-    throw nodeError('NoSpace');
+  /** The leader's duty, whenever it learns of a version. */
+  #decideClusterVersion(): void {
+    if (!this.#raft.isLeader) return;
+    const version = versionToPropose({
+      members: this.state.members(),
+      agreed: this.state.clusterVersion(),
+      strict: this.#deps.config.strictCapability,
+      versionOf: (id) => (id === this.memberId ? ETCD_API_VERSION : this.#transport.apiVersion(id)),
+    });
+    if (version === undefined) return;
+    this.#propose({ $case: 'clusterVersion', value: { version } }).then(
+      () => this.#deps.logger.info('cluster version', { version }),
+      (error: unknown) =>
+        // The next leader, or the next connection, does it.
+        this.#deps.logger.debug('cluster version not set', { reason: errorMessage(error) }),
+    );
   }
 
-  /** Tells the cluster this member's name and client URLs, until it knows. */
-  async #publish(): Promise<void> {
-    const { config, logger } = this.#deps;
-    const value = {
-      memberId: this.memberId,
-      name: config.name,
-      clientUrls: config.advertiseClientUrls,
-    };
-    const known = () => {
-      const self = this.state.members().find((member) => member.ID === this.memberId);
-      return self?.name === value.name && self.clientURLs.join() === value.clientUrls.join();
-    };
-    while (!this.#stopping && !known()) {
-      try {
-        await this.#propose({ $case: 'publish', value });
-      } catch (error) {
-        logger.debug('not published yet', { reason: errorMessage(error) });
-        await this.#sleep(PUBLISH_RETRY_MS);
-      }
-    }
-  }
-
-  #setClusterVersion(): void {
-    if (this.state.clusterVersion() !== undefined) return;
-    this.#propose({ $case: 'clusterVersion', value: { version: ETCD_API_VERSION } }).catch(() => {
-      // The next leader does it.
+  /** What waits is answered and the others learn of it before this member goes (etcd waits as long). */
+  #leave(): void {
+    if (this.#removed) return;
+    this.#removed = true;
+    this.#deps.logger.warn('this member was removed from the cluster');
+    const { clock, config, onRemoved } = this.#deps;
+    const marked = markRemoved(config.dataDir);
+    clock.setTimer(config.electionTimeoutMs, () => {
+      marked.then(onRemoved, (error: unknown) => this.#deps.onFatal(error));
     });
   }
 
@@ -423,20 +510,6 @@ export class NodeServer implements Backend {
 
   #deadline(): number {
     return this.#deps.clock.nowMs() + this.#requestTimeoutMs;
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#deps.clock.setTimer(ms, resolve));
-  }
-
-  async #until(done: () => boolean, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const deadline = this.#deps.clock.nowMs() + timeoutMs;
-    while (!done()) {
-      if (this.#deps.clock.nowMs() >= deadline || signal?.aborted === true) {
-        throw new CodedError('Timeout', 'not done in time');
-      }
-      await this.#sleep(5);
-    }
   }
 }
 

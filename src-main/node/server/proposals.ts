@@ -51,14 +51,36 @@ export class Proposals {
     if (this.#waiting.size >= MAX_PENDING_PROPOSALS) {
       return Promise.reject(nodeError('TooManyRequests'));
     }
-    const id = this.#nextId++;
+    const { id, applied } = this.expect(deadlineMs, leader, signal);
     const data = Buffer.from(InternalRequest.encode({ id, request }).finish());
-    return new Promise((resolve, reject) => {
+    this.#outbox.push({ id, data });
+    return applied;
+  }
+
+  /** An id for an entry that the caller proposes itself, and its answer. */
+  expect(
+    deadlineMs: number,
+    leader: bigint,
+    signal: AbortSignal | undefined,
+  ): { id: bigint; applied: Promise<Applied> } {
+    const id = this.#nextId++;
+    const applied = new Promise<Applied>((resolve, reject) => {
       this.#waiting.set(id, { deadlineMs, leader, resolve, reject });
-      this.#outbox.push({ id, data });
       // The entry may still be applied: only the answer is no longer wanted.
       signal?.addEventListener('abort', () => this.#waiting.delete(id), { once: true });
     });
+    return { id, applied };
+  }
+
+  isWaiting(id: bigint): boolean {
+    return this.#waiting.has(id);
+  }
+
+  /** Nobody proposes that entry any more. */
+  refuse(id: bigint, code: NodeErrorCode): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.reject(nodeError(code));
   }
 
   /** What came in since the last turn. Requests whose caller left or timed out are not proposed any more. */

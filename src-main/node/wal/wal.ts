@@ -37,7 +37,7 @@ export async function walExists(dir: string, options: WalOptions = {}): Promise<
 
 /**
  * Makes a new log whose first record is `initial`; durable when it resolves. A log that was made
- * for the same member and holds no entry and no term yet is replaced: it is what a first start
+ * for the same member and holds no entry and no vote yet is replaced: it is what a first start
  * leaves that was cut short. Any other one is WalExists.
  */
 export async function createWal(
@@ -92,7 +92,10 @@ async function removeUnused(files: WalFiles, dir: string, metadata: WalMetadata)
     recovery.metadata.memberId === metadata.memberId;
   const unused = [...recovery.groups.values()].every(
     ({ hardState, entries, snapshot }) =>
-      hardState.term === 0 && entries.length === 0 && snapshot.index === 0,
+      hardState.vote === 0n &&
+      entries.length === 0 &&
+      hardState.commit <= snapshot.index &&
+      snapshot.index <= 1,
   );
   if (!sameMember || !unused) {
     throw walError('WalExists', `${dir} holds a write-ahead log already`, {

@@ -128,6 +128,10 @@ export class TestBackend implements Backend {
     isLearner: false,
     errors: [],
   };
+  isCapable = true;
+  get isLearner(): boolean {
+    return this.currentStatus.isLearner;
+  }
   memberList: Member[] = [Member.fromPartial({ ID: 22n, name: 'm1' })];
   readonly state: StateMachine;
 
@@ -147,6 +151,26 @@ export class TestBackend implements Backend {
     const kind: K = request.$case as K;
     const response = this.responses[kind] ?? EMPTY_RESPONSES[kind];
     return { response, revision: this.proposalRevision ?? this.revision };
+  }
+
+  async memberAdd(peerUrls: string[], isLearner: boolean): Promise<Member> {
+    this.#note(`memberAdd ${peerUrls.join()} ${isLearner}`);
+    const member = Member.fromPartial({ ID: 33n, peerURLs: peerUrls, isLearner });
+    this.memberList.push(member);
+    return member;
+  }
+
+  async memberRemove(id: bigint): Promise<void> {
+    this.#note(`memberRemove ${id}`);
+    this.memberList = this.memberList.filter(({ ID }) => ID !== id);
+  }
+
+  async memberUpdate(id: bigint, peerUrls: string[]): Promise<void> {
+    this.#note(`memberUpdate ${id} ${peerUrls.join()}`);
+  }
+
+  async memberPromote(id: bigint): Promise<void> {
+    this.#note(`memberPromote ${id}`);
   }
 
   async linearizableRead(): Promise<void> {

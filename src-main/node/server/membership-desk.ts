@@ -1,0 +1,173 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { Member } from '../../proto/etcd/rpc.ts';
+import { MembershipChange } from '../../proto/raftdeck/internal.ts';
+import {
+  ConfChangeSingle_Type as Change,
+  type ConfChange,
+  type PeerCall,
+  PeerCall_Kind,
+  type PeerReply,
+} from '../../proto/raftdeck/raft.ts';
+import { isNodeError } from '../apply/errors.ts';
+import {
+  type InternalRequestBody,
+  NODE_ERROR_CODES,
+  type NodeErrorCode,
+  type StateMachine,
+} from '../apply/types.ts';
+import { memberId } from '../membership/identity.ts';
+import {
+  mayAddVoter,
+  mayPromote,
+  mayRemove,
+  type ReconfigurationView,
+} from '../membership/reconfiguration.ts';
+import { checkPeerUrls } from '../membership/urls.ts';
+import type { ProposeResult } from '../raft/types.ts';
+import { type PeerCalls, replyTo } from './peer-calls.ts';
+import { nodeError, type Proposals } from './proposals.ts';
+
+/** Between two tries to get a change into the log while another one, or an election, is under way. */
+const RETRY_MS = 50;
+
+export interface MembershipDeskDeps {
+  clusterToken: string;
+  /** --strict-reconfig-check: refuse what would break the quorum of those that are there. */
+  strict: boolean;
+  /** --experimental-max-learners. */
+  maxLearners: number;
+  state: StateMachine;
+  proposals: Proposals;
+  calls: PeerCalls;
+  clock: Clock;
+  /** Unix milliseconds: goes into the ids of new members, so that none is ever used twice. */
+  wallClockMs(): number;
+  requestTimeoutMs: number;
+  electionTimeoutMs: number;
+  logger: Logger;
+  leader(): bigint;
+  isLeader(): boolean;
+  /** What the checks look at, as it is now. */
+  view(): ReconfigurationView;
+  proposeConfChange(change: ConfChange): ProposeResult;
+  propose(request: InternalRequestBody): Promise<unknown>;
+}
+
+/**
+ * Changes who is in the cluster: one change at a time through the log (thesis 4.1), checked before it is proposed by
+ * what this member sees of the others, and again when it is applied by what all members know.
+ */
+export class MembershipDesk {
+  readonly #deps: MembershipDeskDeps;
+
+  constructor(deps: MembershipDeskDeps) {
+    this.#deps = deps;
+  }
+
+  /** Answers the new member's record. Throws NodeError. */
+  async add(peerUrls: string[], isLearner: boolean, signal?: AbortSignal): Promise<Member> {
+    const { strict, clusterToken, wallClockMs, view } = this.#deps;
+    const peerURLs = checkPeerUrls(peerUrls);
+    if (peerURLs === undefined) throw nodeError('MemberBadUrls');
+    if (strict) refuse(mayAddVoter(view(), isLearner));
+    const ID = memberId(peerURLs, `${clusterToken}${wallClockMs()}`);
+    const member: Member = { ID, name: '', peerURLs, clientURLs: [], isLearner };
+    await this.#change(isLearner ? Change.ADD_LEARNER : Change.ADD_VOTER, member, false, signal);
+    return member;
+  }
+
+  async remove(id: bigint, signal?: AbortSignal): Promise<void> {
+    if (this.#deps.strict) refuse(mayRemove(this.#deps.view(), id));
+    await this.#change(Change.REMOVE, Member.fromPartial({ ID: id }), false, signal);
+  }
+
+  async update(id: bigint, peerUrls: string[]): Promise<void> {
+    const urls = checkPeerUrls(peerUrls);
+    if (urls === undefined) throw nodeError('MemberBadUrls');
+    await this.#deps.propose({ $case: 'memberUpdate', value: { memberId: id, peerUrls: urls } });
+  }
+
+  /** Only the leader knows how far a learner is: any other member asks it. */
+  async promote(id: bigint, signal?: AbortSignal): Promise<void> {
+    const { isLeader, leader, calls, clock, requestTimeoutMs } = this.#deps;
+    const deadline = clock.nowMs() + requestTimeoutMs;
+    while (clock.nowMs() < deadline && signal?.aborted !== true) {
+      if (isLeader()) return await this.#promoteHere(id, signal);
+      const to = leader();
+      const question = { kind: PeerCall_Kind.MEMBER_PROMOTE, memberId: id };
+      const left = deadline - clock.nowMs();
+      const reply = to === 0n ? undefined : await calls.ask(to, question, left);
+      if (reply !== undefined && !reply.notLeader) {
+        if (reply.error === '') return;
+        throw nodeError(isCode(reply.error) ? reply.error : 'Timeout');
+      }
+      await this.#sleep(RETRY_MS);
+    }
+    throw nodeError(leader() === 0n ? 'NoLeader' : 'Timeout');
+  }
+
+  /** Another member's wish to promote a learner. */
+  async answer(call: PeerCall): Promise<PeerReply> {
+    if (!this.#deps.isLeader()) return replyTo(call, { notLeader: true });
+    try {
+      await this.#promoteHere(call.memberId);
+      return replyTo(call, {});
+    } catch (error) {
+      return replyTo(call, { error: isNodeError(error) ? error.code : 'Timeout' });
+    }
+  }
+
+  async #promoteHere(id: bigint, signal?: AbortSignal): Promise<void> {
+    const { view, strict, state } = this.#deps;
+    refuse(mayPromote(view(), id, strict));
+    const member = state.members().find(({ ID }) => ID === id);
+    if (member === undefined) throw nodeError('MemberNotFound');
+    await this.#change(Change.ADD_VOTER, { ...member, isLearner: false }, true, signal);
+  }
+
+  /** Resolves once the change is applied here. A change that gets lost on its way is proposed again under its old id. */
+  async #change(type: Change, member: Member, promote: boolean, signal?: AbortSignal) {
+    const { proposals, proposeConfChange, clock, logger, electionTimeoutMs } = this.#deps;
+    const deadline = clock.nowMs() + this.#deps.requestTimeoutMs;
+    const { id, applied } = proposals.expect(deadline, this.#deps.leader(), signal);
+    const { maxLearners } = this.#deps;
+    const context = MembershipChange.encode({ id, member, promote, maxLearners }).finish();
+    const change: ConfChange = {
+      changes: [{ type, nodeId: member.ID }],
+      explicitJoint: false,
+      context: Buffer.from(context),
+    };
+    const settled = applied.then(noop, noop);
+    while (proposals.isWaiting(id)) {
+      const result = proposeConfChange(change);
+      if (result === 'invalidConfChange') proposals.refuse(id, this.#whyInvalid(member.ID));
+      const proposed = result === 'ok' || result === 'forwarded';
+      await Promise.race([settled, this.#sleep(proposed ? electionTimeoutMs : RETRY_MS)]);
+    }
+    await applied;
+    logger.info('membership changed', { member: member.ID.toString(16), type, promote });
+  }
+
+  /** Raft refuses what names nobody, and what would leave no voter. */
+  #whyInvalid(id: bigint): NodeErrorCode {
+    const known = this.#deps.state.members().some(({ ID }) => ID === id);
+    return known ? 'MemberNotEnoughStarted' : 'MemberNotFound';
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#deps.clock.setTimer(ms, resolve));
+  }
+}
+
+const CODES: ReadonlySet<string> = new Set(NODE_ERROR_CODES);
+
+function isCode(code: string): code is NodeErrorCode {
+  return CODES.has(code);
+}
+
+function noop(): void {}
+
+function refuse(code: NodeErrorCode | undefined): void {
+  if (code !== undefined) throw nodeError(code);
+}

@@ -65,11 +65,16 @@ export class LmdbEnvironment {
     ) as Record<TableName, BinaryDatabase>;
   }
 
-  get(table: TableName, key: Uint8Array): Buffer | undefined {
+  /** At head, or in the view of a read transaction. */
+  get(table: TableName, key: Uint8Array, transaction?: ReadTransaction): Buffer | undefined {
     const database = this.#tables[table];
-    if (key.length <= CHUNK_BYTES) return database.getBinary(this.#physical(key));
-    const row = findLongRow((physical) => database.getBinary(physical), key);
-    return row && database.getBinary(row);
+    const read = (physical: Buffer) =>
+      transaction === undefined
+        ? database.getBinary(physical)
+        : database.get(physical, { transaction });
+    if (key.length <= CHUNK_BYTES) return read(this.#physical(key));
+    const row = findLongRow(read, key);
+    return row && read(row);
   }
 
   scan(

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import { type EnvironmentUsage, type LmdbEnvironment, openEnvironment } from './environment.ts';
 import { storageError, writeFailed } from './errors.ts';
-import { ExportView, exportRows } from './export.ts';
+import { exportRows } from './export.ts';
 import {
   readGeneration,
   removeFile,
@@ -17,7 +17,8 @@ import { LockFile } from './lock-file.ts';
 import { MergedRange } from './merged-range.ts';
 import { TOMBSTONE } from './overlay.ts';
 import { checkStateFile } from './state-file.ts';
-import type { RangeBounds, Row, StateStore, StoreSize, TableName } from './types.ts';
+import type { RangeBounds, Row, StateStore, StateView, StoreSize, TableName } from './types.ts';
+import { ReadView } from './view.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
 /** Enough rows to make a sync cheap, few enough to hand them over in a few milliseconds. */
@@ -25,8 +26,8 @@ const FLUSH_ROWS = 4096;
 const FLUSH_DELAY_MS = 50;
 /** Estimated memory of all overlays above which `pressure` asks callers to wait. */
 const OVERLAY_LIMIT_BYTES = 64 * 1024 * 1024;
-/** Exports at once: each holds a read transaction, and LMDB cannot reuse pages that it sees. */
-const MAX_EXPORTS = 8;
+/** Exports and views at once: each holds a read transaction, and LMDB cannot reuse pages that it sees. */
+const MAX_VIEWS = 8;
 
 export interface LmdbStoreOptions {
   clock?: Clock;
@@ -50,7 +51,7 @@ export class LmdbStateStore implements StateStore {
   #exclusive: Promise<void> = Promise.resolve();
   #retiring: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
-  readonly #views = new Set<ExportView>();
+  readonly #views = new Set<ReadView>();
 
   private constructor(
     dir: string,
@@ -167,21 +168,16 @@ export class LmdbStateStore implements StateStore {
 
   /**
    * The view is that of the call, not of the first chunk. It is held until the stream ends or is
-   * returned, and for so long the file cannot reuse pages. Throws StateBusy above MAX_EXPORTS.
+   * returned, and for so long the file cannot reuse pages. Throws StateBusy above MAX_VIEWS.
    */
   exportSnapshot(): AsyncIterable<Buffer> {
-    this.#assertUsable();
-    if (this.#views.size >= MAX_EXPORTS || this.#buffer.isFull) {
-      throw storageError('StateBusy', `${this.#views.size} snapshots are being exported already`);
-    }
-    const view = new ExportView((ended) => this.#viewEnded(ended));
-    this.#views.add(view);
-    this.#buffer.afterFlush({
-      durable: () => view.begin(this.#environment),
-      failed: (error) => view.fail(error),
-      replaced: () => view.fail(storageError('StateBusy', 'an import replaced the state')),
-    });
-    return exportRows(view);
+    return exportRows(this.#startView());
+  }
+
+  async openView(): Promise<StateView> {
+    const view = this.#startView();
+    await view.ready;
+    return view;
   }
 
   /**
@@ -211,6 +207,22 @@ export class LmdbStateStore implements StateStore {
     const overlays = this.#buffer.scan(table, bounds);
     const stored = this.#environment.scan(table, bounds, { values });
     return new MergedRange(overlays, stored, bounds.reverse === true, this.#buffer.epoch);
+  }
+
+  /** Ready once everything written so far is on disk. */
+  #startView(): ReadView {
+    this.#assertUsable();
+    if (this.#views.size >= MAX_VIEWS || this.#buffer.isFull) {
+      throw storageError('StateBusy', `${this.#views.size} snapshots are being exported already`);
+    }
+    const view = new ReadView((ended) => this.#viewEnded(ended));
+    this.#views.add(view);
+    this.#buffer.afterFlush({
+      durable: () => view.begin(this.#environment),
+      failed: (error) => view.fail(error),
+      replaced: () => view.fail(storageError('StateBusy', 'an import replaced the state')),
+    });
+    return view;
   }
 
   /** One at a time, and no flush runs meanwhile. */
@@ -296,7 +308,7 @@ export class LmdbStateStore implements StateStore {
     return [...this.#views].some((view) => view.environment === environment);
   }
 
-  #viewEnded(view: ExportView): void {
+  #viewEnded(view: ReadView): void {
     this.#views.delete(view);
     const { environment } = view;
     if (environment === undefined || environment === this.#environment) return;

@@ -33,6 +33,19 @@ export interface StoreSize {
 }
 
 /**
+ * Everything as it was at one moment, while writes go on. It is read from disk and may be read over many turns of the
+ * event loop. As long as it is held the file cannot reuse pages that are freed meanwhile, so hold it for seconds.
+ * Throws whatever has become of it: StateClosed, or StateBusy if an import has replaced the state.
+ */
+export interface StateView {
+  get(table: TableName, key: Uint8Array): Buffer | undefined;
+  /** Lazily ordered rows. Several ranges may be read at a time. */
+  range(table: TableName, bounds: RangeBounds): Iterable<Row>;
+  /** Lets go of it. Does nothing the second time. */
+  end(): void;
+}
+
+/**
  * State of one node: a memory overlay over LMDB, read as one ordered view. Writes are synchronous into the overlay
  * and reach the disk together, in one LMDB transaction, when flushed. Whatever a caller wrote between two flushes is
  * on disk wholly or not at all; the applied index is one of the rows written. Buffers handed out stay valid and must
@@ -57,6 +70,8 @@ export interface StateStore {
   defragment(): Promise<void>;
   /** All rows as of now, in bounded chunks, while writes go on. */
   exportSnapshot(): AsyncIterable<Buffer>;
+  /** A view of all rows as of the call. Throws StateBusy above a limit of exports and views at once. */
+  openView(): Promise<StateView>;
   /** Replaces everything by an exported snapshot, atomically: a crash leaves the old state or the new. Refuses a torn or foreign stream. */
   importSnapshot(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   close(): Promise<void>;

@@ -1,6 +1,13 @@
 import { assert } from '../../../base/assert.ts';
 import { compareBytes } from '../../../base/bytes.ts';
-import type { RangeBounds, Row, StateStore, StoreSize, TableName } from '../../storage/types.ts';
+import type {
+  RangeBounds,
+  Row,
+  StateStore,
+  StateView,
+  StoreSize,
+  TableName,
+} from '../../storage/types.ts';
 
 interface Tables {
   rows: Map<TableName, Row[]>;
@@ -88,6 +95,18 @@ export class MemoryStore implements StateStore {
 
   exportSnapshot(): AsyncIterable<Buffer> {
     throw new Error('a memory store has no snapshots: use LmdbStateStore');
+  }
+
+  async openView(): Promise<StateView> {
+    const rows = [...this.#tables.rows].map(
+      ([table, all]) => [table, [...all]] as [TableName, Row[]],
+    );
+    const copy = new MemoryStore({ rows: new Map(rows) });
+    return {
+      get: (table, key) => copy.get(table, key),
+      range: (table, bounds) => copy.range(table, bounds),
+      end: () => {},
+    };
   }
 
   async importSnapshot(): Promise<void> {

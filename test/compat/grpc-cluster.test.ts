@@ -1,5 +1,13 @@
 import { expect } from 'vitest';
-import type { Member } from '../../src-main/proto/etcd/rpc.ts';
+import type {
+  Member,
+  MemberAddResponse,
+  MemberListResponse,
+  MemberPromoteResponse,
+  MemberRemoveResponse,
+  MemberUpdateResponse,
+  MoveLeaderResponse,
+} from '../../src-main/proto/etcd/rpc.ts';
 import { until } from '../support/cluster.ts';
 import { compatSuite } from './support/compat.ts';
 import { call, failure, type GrpcClients, withClients } from './support/grpc.ts';
@@ -10,17 +18,17 @@ const ABSENT = 'http://127.0.0.1:9';
 const OTHER = 'http://127.0.0.1:10';
 const UNKNOWN = 0xabcn;
 
-const add = (c: GrpcClients, peerURLs: string[], isLearner = true) =>
+const add = (c: GrpcClients, peerURLs: string[], isLearner = true): Promise<MemberAddResponse> =>
   call((...rest) => c.cluster.memberAdd({ peerURLs, isLearner }, ...rest));
-const remove = (c: GrpcClients, ID: bigint) =>
+const remove = (c: GrpcClients, ID: bigint): Promise<MemberRemoveResponse> =>
   call((...rest) => c.cluster.memberRemove({ ID }, ...rest));
-const update = (c: GrpcClients, ID: bigint, peerURLs: string[]) =>
+const update = (c: GrpcClients, ID: bigint, peerURLs: string[]): Promise<MemberUpdateResponse> =>
   call((...rest) => c.cluster.memberUpdate({ ID, peerURLs }, ...rest));
-const promote = (c: GrpcClients, ID: bigint) =>
+const promote = (c: GrpcClients, ID: bigint): Promise<MemberPromoteResponse> =>
   call((...rest) => c.cluster.memberPromote({ ID }, ...rest));
-const list = (c: GrpcClients) =>
+const list = (c: GrpcClients): Promise<MemberListResponse> =>
   call((...rest) => c.cluster.memberList({ linearizable: true }, ...rest));
-const moveLeader = (c: GrpcClients, targetID: bigint) =>
+const moveLeader = (c: GrpcClients, targetID: bigint): Promise<MoveLeaderResponse> =>
   call((...rest) => c.maintenance.moveLeader({ targetID }, ...rest));
 
 /** What does not differ from one cluster to the next. The first member's own URLs do. */

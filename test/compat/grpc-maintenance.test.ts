@@ -1,5 +1,11 @@
 import { expect } from 'vitest';
-import { AlarmRequest_AlarmAction, AlarmType } from '../../src-main/proto/etcd/rpc.ts';
+import {
+  AlarmRequest_AlarmAction,
+  type AlarmResponse,
+  AlarmType,
+  type DefragmentResponse,
+  type StatusResponse,
+} from '../../src-main/proto/etcd/rpc.ts';
 import { compatSuite } from './support/compat.ts';
 import { call, failure, type GrpcClients, withClients } from './support/grpc.ts';
 import { mask } from './support/mask.ts';
@@ -7,11 +13,21 @@ import { mask } from './support/mask.ts';
 const KEY = Buffer.from('key');
 const { ACTIVATE, DEACTIVATE, GET } = AlarmRequest_AlarmAction;
 
-const alarm = (c: GrpcClients, action: AlarmRequest_AlarmAction, type: AlarmType, memberID = 0n) =>
+const alarm = (
+  c: GrpcClients,
+  action: AlarmRequest_AlarmAction,
+  type: AlarmType,
+  memberID = 0n,
+): Promise<AlarmResponse> =>
   call((...rest) => c.maintenance.alarm({ action, memberID, alarm: type }, ...rest));
 
 /** Which alarms an answer names; the member differs from cluster to cluster. */
 const types = ({ alarms }: { alarms: { alarm: AlarmType }[] }) => alarms.map((one) => one.alarm);
+
+const status = (c: GrpcClients): Promise<StatusResponse> =>
+  call((...rest) => c.maintenance.status({}, ...rest));
+const defragment = (c: GrpcClients): Promise<DefragmentResponse> =>
+  call((...rest) => c.maintenance.defragment({}, ...rest));
 
 const outcome = (answer: Promise<unknown>) =>
   answer.then(
@@ -36,7 +52,7 @@ async function allowed(c: GrpcClients): Promise<unknown> {
     compact: await outcome(c.compact(revision)),
     grant: await outcome(c.grant(lease, 60)),
     revoke: await outcome(c.revoke(lease)),
-    defragment: await outcome(call((...rest) => c.maintenance.defragment({}, ...rest))),
+    defragment: await outcome(defragment(c)),
     memberList: await outcome(
       call((...rest) => c.cluster.memberList({ linearizable: true }, ...rest)),
     ),
@@ -47,12 +63,12 @@ compatSuite('Maintenance', [], (it) => {
   it('status', (target) =>
     withClients(target, async (c) => {
       await c.set('key', 'value');
-      const status = await call((...rest) => c.maintenance.status({}, ...rest));
-      expect(status.dbSize).toBeGreaterThan(0);
-      expect(status.dbSizeInUse).toBeGreaterThan(0);
-      expect(status.raftAppliedIndex).toBeLessThanOrEqual(status.raftIndex);
-      expect(status.leader).toBe(status.header?.memberId);
-      const { header, isLearner, errors } = status;
+      const answer = await status(c);
+      expect(answer.dbSize).toBeGreaterThan(0);
+      expect(answer.dbSizeInUse).toBeGreaterThan(0);
+      expect(answer.raftAppliedIndex).toBeLessThanOrEqual(answer.raftIndex);
+      expect(answer.leader).toBe(answer.header?.memberId);
+      const { header, isLearner, errors } = answer;
       return mask({ header, isLearner, errors }, header?.revision ?? 0);
     }));
 
@@ -63,21 +79,21 @@ compatSuite('Maintenance', [], (it) => {
     it(`a ${name} alarm: raised, listed, what it refuses, disarmed`, (target) =>
       withClients(target, async (c) => {
         await c.set('key', 'value');
-        const own = (await call((...rest) => c.maintenance.status({}, ...rest))).header?.memberId;
+        const own = (await status(c)).header?.memberId;
         try {
           const raised = await alarm(c, ACTIVATE, type, own);
           const again = await alarm(c, ACTIVATE, type, own);
           const listed = await alarm(c, GET, AlarmType.NONE);
           const ofType = await alarm(c, GET, type);
           const rest = await allowed(c);
-          const status = await call((...r) => c.maintenance.status({}, ...r));
+          const answer = await status(c);
           return {
             raised: types(raised),
             again: types(again),
             listed: types(listed),
             ofType: types(ofType),
             rest,
-            errors: status.errors.map((line) => line.replace(/\d{6,}/, '<member>')),
+            errors: answer.errors.map((line) => line.replace(/\d{6,}/, '<member>')),
           };
         } finally {
           const disarmed = await alarm(c, DEACTIVATE, type, own);
@@ -100,7 +116,7 @@ compatSuite('Maintenance', [], (it) => {
   it('defragment answers a header', (target) =>
     withClients(target, async (c) => {
       const base = await c.revision();
-      const { header } = await call((...rest) => c.maintenance.defragment({}, ...rest));
+      const { header } = await defragment(c);
       return mask(header, base);
     }));
 });

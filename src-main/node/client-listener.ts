@@ -21,7 +21,11 @@ export async function listenForClients(
   clock: Clock = systemClock,
 ): Promise<ClientListener> {
   const server: RpcServer = createH2Server({
-    services: createServices(node, { logger, clock }),
+    services: createServices(node, {
+      logger,
+      clock,
+      watchProgressIntervalMs: config.watchProgressIntervalMs,
+    }),
     listen: config.listenClientUrls.map(parseUrl),
     maxReceiveBytes: config.maxRequestBytes + GRPC_OVERHEAD_BYTES,
     http1: createGateway(node, {

@@ -2,17 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type DestinationStream, pino } from 'pino';
 import type { Logger } from '../base/logger.ts';
+import type { LogLevel } from './config.ts';
 import { RotatingLogFile } from './log-file.ts';
 
 /**
  * A logger of JSON lines `{"level","ts","node","msg",…}`, `ts` an ISO time. Outputs are etcd's --log-outputs:
  * "stderr" (or "default"), "stdout", or a file, which is rotated. Throws if a file cannot be opened.
  */
-export function createNodeLogger(
-  name: string,
-  level: 'debug' | 'info' | 'warn' | 'error',
-  outputs: string[],
-): Logger {
+export function createNodeLogger(name: string, level: LogLevel, outputs: string[]): Logger {
   const streams: DestinationStream[] = outputs.map((output) => {
     if (output === 'stderr' || output === 'default' || output === '') {
       return pino.destination({ dest: 2, sync: true });

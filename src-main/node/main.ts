@@ -22,7 +22,7 @@ export async function runNode(args: string[]): Promise<number> {
   let config: NodeConfig | undefined;
   let logger: Logger;
   try {
-    config = parseNodeFlags(args);
+    config = parseNodeFlags(args, process.env);
     if (config === undefined) return EXIT_OK;
     logger = createNodeLogger(config.name, config.logLevel, config.logOutputs);
   } catch (error) {

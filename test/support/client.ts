@@ -1,4 +1,10 @@
-import { type Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  type Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import {
   KVClient,
   LeaseClient,
@@ -9,6 +15,9 @@ import {
   type RangeResponse,
   StatusRequest,
   type StatusResponse,
+  WatchClient,
+  WatchRequest,
+  type WatchResponse,
 } from '../../src-main/proto/etcd/rpc.ts';
 
 /** A plain client of one member, for tests: no retries, no fail-over, so that what a member answers is what is seen. */
@@ -16,6 +25,7 @@ export class TestClient {
   readonly kv: KVClient;
   readonly lease: LeaseClient;
   readonly maintenance: MaintenanceClient;
+  readonly watcher: WatchClient;
   readonly #clients: Client[];
 
   constructor(url: string) {
@@ -29,7 +39,8 @@ export class TestClient {
     this.kv = new KVClient(address, insecure, options);
     this.lease = new LeaseClient(address, insecure, options);
     this.maintenance = new MaintenanceClient(address, insecure, options);
-    this.#clients = [this.kv, this.lease, this.maintenance];
+    this.watcher = new WatchClient(address, insecure, options);
+    this.#clients = [this.kv, this.lease, this.maintenance, this.watcher];
   }
 
   put(key: string, value: string, timeoutMs = 10_000): Promise<PutResponse> {
@@ -46,6 +57,24 @@ export class TestClient {
     return call((done) =>
       this.maintenance.status(StatusRequest.create({}), new Metadata(), within(timeoutMs), done),
     );
+  }
+
+  /** Watches one key until the stream is cancelled. */
+  watch(
+    create: { key: string; progressNotify?: boolean },
+    onResponse: (response: WatchResponse) => void,
+  ): ClientDuplexStream<WatchRequest, WatchResponse> {
+    const stream = this.watcher.watch(new Metadata());
+    stream.on('data', onResponse);
+    // Cancelling ends in an error; a test that expects responses notices that there are none.
+    stream.on('error', () => {});
+    const createRequest = { ...create, key: Buffer.from(create.key) };
+    stream.write(
+      WatchRequest.fromPartial({
+        requestUnion: { $case: 'createRequest', value: createRequest },
+      }),
+    );
+    return stream;
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import type {
   RequestKind,
   StateMachine,
 } from '../apply/types.ts';
+import type { KvHash } from '../mvcc/hash.ts';
 import type { StoreSize } from '../storage/types.ts';
 
 /** Thrown by everything below; api/errors.ts is the one table that maps it to gRPC. */
@@ -25,6 +26,14 @@ export interface NodeStatus {
 export interface NodeLimits {
   maxTxnOps: number;
   maxRequestBytes: number;
+}
+
+/** The state at one moment as a database of etcd's. Whoever opened it closes it. */
+export interface StateSnapshot {
+  readonly bytes: number;
+  /** Of 32 KiB each; the last one may be shorter. */
+  readonly chunks: AsyncIterable<Buffer>;
+  close(): Promise<void>;
 }
 
 /** What the gRPC services need of the node. server/ implements it. */
@@ -67,6 +76,12 @@ export interface Backend {
   status(): NodeStatus;
   size(): StoreSize;
   defragment(): Promise<void>;
+  /** Throws TooManyRequests above a limit of snapshots at once. */
+  openSnapshot(signal: AbortSignal): Promise<StateSnapshot>;
+  /** Sum over the history at a revision, 0 for the current one. Throws Compacted and FutureRev. */
+  hashKv(revision: number, signal?: AbortSignal): Promise<KvHash>;
+  /** Sum over the whole state, and its revision. */
+  hash(signal?: AbortSignal): Promise<{ hash: number; revision: number }>;
   /** Hands leadership to a voter. */
   moveLeader(target: bigint, signal?: AbortSignal): Promise<void>;
 }

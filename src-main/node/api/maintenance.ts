@@ -18,6 +18,8 @@ import {
 import type { Backend } from './backend.ts';
 import { apiError } from './errors.ts';
 import type { Guard } from './guard.ts';
+import { hash, hashKv } from './hash.ts';
+import { streamSnapshot } from './snapshot.ts';
 import { ETCD_API_VERSION } from './version.ts';
 
 export function maintenanceService(backend: Backend, guard: Guard): ServiceImplementation {
@@ -44,9 +46,20 @@ export function maintenanceService(backend: Backend, guard: Guard): ServiceImple
         MaintenanceService.moveLeader,
         guard.unary((request, context) => maintenance.moveLeader(request, context)),
       ),
-      unary(MaintenanceService.hash, guard.unary(notImplemented)),
-      unary(MaintenanceService.hashKv, guard.unary(notImplemented)),
-      serverStream(MaintenanceService.snapshot, guard.serverStream(notImplemented)),
+      unary(
+        MaintenanceService.hash,
+        guard.unary((request, context) => hash(backend, request, context)),
+      ),
+      unary(
+        MaintenanceService.hashKv,
+        guard.unary((request, context) => hashKv(backend, request, context)),
+      ),
+      serverStream(
+        MaintenanceService.snapshot,
+        guard.serverStream((request, responses, context) =>
+          streamSnapshot(backend, request, responses, context),
+        ),
+      ),
     ],
   };
 }
@@ -109,8 +122,4 @@ class MaintenanceApi {
     // etcd's answer is empty.
     return { header: undefined };
   }
-}
-
-async function notImplemented(): Promise<never> {
-  throw apiError('NotImplemented');
 }

@@ -11,13 +11,14 @@ import {
   type PeerCall,
   PeerCall_Kind,
 } from '../../proto/raftdeck/raft.ts';
-import type { Backend, NodeLimits, NodeStatus } from '../api/backend.ts';
+import type { Backend, NodeLimits, NodeStatus, StateSnapshot } from '../api/backend.ts';
 import { ETCD_API_VERSION } from '../api/version.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { ApplyResponses, InternalRequestBody, RequestKind } from '../apply/types.ts';
 import type { NodeConfig } from '../config.ts';
 import { parseUrl } from '../config.ts';
 import type { ReconfigurationView } from '../membership/reconfiguration.ts';
+import type { KvHash } from '../mvcc/hash.ts';
 import { PeerTransport } from '../peer/transport.ts';
 import type { PeerAddress, PeerHandler } from '../peer/types.ts';
 import { RaftNode } from '../raft/index.ts';
@@ -27,6 +28,7 @@ import { NODE_VERSION } from '../version.ts';
 import type { WriteAheadLog } from '../wal/types.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { GROUP, type Opened } from './bootstrap.ts';
+import { ClientSnapshots } from './client-snapshots.ts';
 import { versionToPropose } from './cluster-version.ts';
 import { markRemoved } from './data-dir.ts';
 import { RaftDriver } from './driver.ts';
@@ -39,6 +41,7 @@ import { nodeError, Proposals } from './proposals.ts';
 import { Publisher } from './publisher.ts';
 import { QuotaGate } from './quota-gate.ts';
 import { Snapshots } from './snapshots.ts';
+import { StateHashes } from './state-hashes.ts';
 import { raftTiming } from './timing.ts';
 import { LeadershipTransfer } from './transfer.ts';
 
@@ -69,6 +72,8 @@ export class NodeServer implements Backend {
   readonly #proposals: Proposals;
   readonly #transport: PeerTransport;
   readonly #snapshots: Snapshots;
+  readonly #clientSnapshots: ClientSnapshots;
+  readonly #hashes: StateHashes;
   readonly #compactor: LogCompactor;
   readonly #calls: PeerCalls;
   readonly #leases: LeaseDesk;
@@ -130,9 +135,12 @@ export class NodeServer implements Backend {
       },
       this.#peerHandler(),
     );
+    const dir = `${config.dataDir}/member`;
+    this.#clientSnapshots = new ClientSnapshots({ dir, store: this.#store, logger });
+    this.#hashes = new StateHashes(this.#store);
     const step = (messages: Message[]) => this.#driver.step(messages);
     this.#snapshots = new Snapshots({
-      dir: `${config.dataDir}/member`,
+      dir,
       store: this.#store,
       state: this.state,
       raft: this.#raft,
@@ -202,6 +210,7 @@ export class NodeServer implements Backend {
 
   /** Listens for peers and starts Raft. Rejects with PortInUse. */
   async start(): Promise<void> {
+    await this.#clientSnapshots.removeLeftovers();
     await this.#transport.start();
     this.#refreshPeers();
     this.#driver.start();
@@ -288,6 +297,18 @@ export class NodeServer implements Backend {
 
   async defragment(): Promise<void> {
     await this.#store.defragment();
+  }
+
+  openSnapshot(signal: AbortSignal): Promise<StateSnapshot> {
+    return this.#clientSnapshots.open(signal);
+  }
+
+  hashKv(revision: number, signal?: AbortSignal): Promise<KvHash> {
+    return this.#hashes.kv(revision, signal);
+  }
+
+  hash(signal?: AbortSignal): Promise<{ hash: number; revision: number }> {
+    return this.#hashes.state(signal);
   }
 
   moveLeader(target: bigint, signal?: AbortSignal): Promise<void> {

@@ -20,8 +20,9 @@ import type {
   RequestKind,
   StateMachine,
 } from '../../apply/types.ts';
+import type { KvHash } from '../../mvcc/hash.ts';
 import type { WatchBatch, Watcher, WatchHub, WatchSink, WatchSpec } from '../../mvcc/types.ts';
-import type { Backend, NodeStatus } from '../backend.ts';
+import type { Backend, NodeStatus, StateSnapshot } from '../backend.ts';
 
 /** A watcher as the hub's side sees it, for a test to play the hub. */
 export class TestWatcher implements Watcher {
@@ -132,6 +133,10 @@ export class TestBackend implements Backend {
   get isLearner(): boolean {
     return this.currentStatus.isLearner;
   }
+  kvHash: KvHash = { hash: 77, hashRevision: 10, compactRevision: 0, revision: 10 };
+  /** What `openSnapshot` streams. */
+  snapshotChunks: AsyncIterable<Buffer> = (async function* () {})();
+  snapshotBytes = 0;
   memberList: Member[] = [Member.fromPartial({ ID: 22n, name: 'm1' })];
   readonly state: StateMachine;
 
@@ -205,6 +210,22 @@ export class TestBackend implements Backend {
 
   async defragment(): Promise<void> {
     this.#note('defragment');
+  }
+
+  async openSnapshot(): Promise<StateSnapshot> {
+    this.#note('openSnapshot');
+    const close = async (): Promise<void> => this.#note('closeSnapshot');
+    return { bytes: this.snapshotBytes, chunks: this.snapshotChunks, close };
+  }
+
+  async hashKv(revision: number): Promise<KvHash> {
+    this.#note(`hashKv ${revision}`);
+    return this.kvHash;
+  }
+
+  async hash(): Promise<{ hash: number; revision: number }> {
+    this.#note('hash');
+    return { hash: 88, revision: 9 };
   }
 
   async moveLeader(target: bigint): Promise<void> {

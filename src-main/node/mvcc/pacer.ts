@@ -1,0 +1,32 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+/** What is read between two turns of the event loop: some milliseconds of work. */
+const SLICE_ROWS = 500;
+const SLICE_BYTES = 1024 * 1024;
+
+/** Cuts a long read into slices, with requests served in between. */
+export class Pacer {
+  readonly #signal: AbortSignal | undefined;
+  #rows = 0;
+  #bytes = 0;
+
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** True if the slice is used up: the caller then waits for `turn`. */
+  spend(bytes: number): boolean {
+    this.#rows++;
+    this.#bytes += bytes;
+    return this.#rows >= SLICE_ROWS || this.#bytes >= SLICE_BYTES;
+  }
+
+  /** Throws the signal's reason if nobody waits for the result any more. */
+  async turn(): Promise<void> {
+    this.#rows = 0;
+    this.#bytes = 0;
+    this.#signal?.throwIfAborted();
+    await nextTurn();
+    this.#signal?.throwIfAborted();
+  }
+}

@@ -66,12 +66,6 @@ describe('maintenance', () => {
     backend.currentStatus.leader = 33n;
     await expect(move(33n)).rejects.toMatchObject({ message: 'etcdserver: not leader' });
   });
-
-  it('says what it does not do yet', async () => {
-    const { caller } = setUp();
-    const unavailable = { status: RpcStatus.UNIMPLEMENTED };
-    await expect(caller.unary(MaintenanceService.hash, {})).rejects.toMatchObject(unavailable);
-  });
 });
 
 describe('members', () => {

@@ -61,13 +61,17 @@ describe('the lock of a data folder', () => {
   it.runIf(process.platform === 'linux')(
     'takes over from a zombie, which nobody waited for',
     async () => {
-      // The shell starts a child, ends it and never waits: exec keeps the pid and forgets the child.
-      const script = 'sleep 0 & echo $!; exec sleep 1000';
-      const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+      // The shell starts a child and never waits: exec keeps its pid and forgets the child. The child
+      // must outlive the shell, or that would see it end.
+      const script = 'cat <&3 & echo $!; exec sleep 1000';
+      const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
+      const command = () => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim();
       try {
         const [line] = (await once(parent.stdout, 'data')) as [Buffer];
         const pid = Number(line.toString());
         const state = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0];
+        await vi.waitFor(() => expect(command()).toBe('sleep'), { timeout: 10_000 });
+        parent.stdio[3]?.destroy();
         await vi.waitFor(() => expect(state()).toBe('Z'), { timeout: 10_000 });
         writeLock({ pid, startTime: '' });
         LockFile.acquire(dir).release();

@@ -16,7 +16,7 @@ import {
   type NodeErrorCode,
   type StateMachine,
 } from '../apply/types.ts';
-import { memberId } from '../membership/identity.ts';
+import { memberId as idOf } from '../membership/identity.ts';
 import {
   mayAddVoter,
   mayPromote,
@@ -24,7 +24,7 @@ import {
   type ReconfigurationView,
 } from '../membership/reconfiguration.ts';
 import { checkPeerUrls } from '../membership/urls.ts';
-import type { ProposeResult } from '../raft/types.ts';
+import type { ProposeResult, RaftStatus } from '../raft/types.ts';
 import { type PeerCalls, replyTo } from './peer-calls.ts';
 import { nodeError, type Proposals } from './proposals.ts';
 
@@ -32,6 +32,7 @@ import { nodeError, type Proposals } from './proposals.ts';
 const RETRY_MS = 50;
 
 export interface MembershipDeskDeps {
+  memberId: bigint;
   clusterToken: string;
   /** --strict-reconfig-check: refuse what would break the quorum of those that are there. */
   strict: boolean;
@@ -41,15 +42,16 @@ export interface MembershipDeskDeps {
   proposals: Proposals;
   calls: PeerCalls;
   clock: Clock;
-  /** Unix milliseconds: goes into the ids of new members, so that none is ever used twice. */
-  wallClockMs(): number;
+  /** Unix milliseconds when this process began: goes into the ids of new members, so that none is ever used twice. */
+  startMs: number;
   requestTimeoutMs: number;
   electionTimeoutMs: number;
   logger: Logger;
   leader(): bigint;
   isLeader(): boolean;
-  /** What the checks look at, as it is now. */
-  view(): ReconfigurationView;
+  raftStatus(): Pick<RaftStatus, 'role' | 'lastIndex' | 'progress'>;
+  /** How long the connection to that member has stood, in milliseconds; undefined without one. */
+  connectedForMs(id: bigint): number | undefined;
   proposeConfChange(change: ConfChange): ProposeResult;
   propose(request: InternalRequestBody): Promise<unknown>;
 }
@@ -60,25 +62,28 @@ export interface MembershipDeskDeps {
  */
 export class MembershipDesk {
   readonly #deps: MembershipDeskDeps;
+  readonly #startedMs: number;
 
   constructor(deps: MembershipDeskDeps) {
     this.#deps = deps;
+    this.#startedMs = deps.clock.nowMs();
   }
 
   /** Answers the new member's record. Throws NodeError. */
   async add(peerUrls: string[], isLearner: boolean, signal?: AbortSignal): Promise<Member> {
-    const { strict, clusterToken, wallClockMs, view } = this.#deps;
+    const { strict, clusterToken, startMs, clock } = this.#deps;
     const peerURLs = checkPeerUrls(peerUrls);
     if (peerURLs === undefined) throw nodeError('MemberBadUrls');
-    if (strict) refuse(mayAddVoter(view(), isLearner));
-    const ID = memberId(peerURLs, `${clusterToken}${wallClockMs()}`);
+    if (strict) refuse(mayAddVoter(this.#view(), isLearner));
+    const nowMs = startMs + clock.nowMs() - this.#startedMs;
+    const ID = idOf(peerURLs, `${clusterToken}${nowMs}`);
     const member: Member = { ID, name: '', peerURLs, clientURLs: [], isLearner };
     await this.#change(isLearner ? Change.ADD_LEARNER : Change.ADD_VOTER, member, false, signal);
     return member;
   }
 
   async remove(id: bigint, signal?: AbortSignal): Promise<void> {
-    if (this.#deps.strict) refuse(mayRemove(this.#deps.view(), id));
+    if (this.#deps.strict) refuse(mayRemove(this.#view(), id));
     await this.#change(Change.REMOVE, Member.fromPartial({ ID: id }), false, signal);
   }
 
@@ -119,8 +124,8 @@ export class MembershipDesk {
   }
 
   async #promoteHere(id: bigint, signal?: AbortSignal): Promise<void> {
-    const { view, strict, state } = this.#deps;
-    refuse(mayPromote(view(), id, strict));
+    const { strict, state } = this.#deps;
+    refuse(mayPromote(this.#view(), id, strict));
     const member = state.members().find(({ ID }) => ID === id);
     if (member === undefined) throw nodeError('MemberNotFound');
     await this.#change(Change.ADD_VOTER, { ...member, isLearner: false }, true, signal);
@@ -147,6 +152,19 @@ export class MembershipDesk {
     }
     await applied;
     logger.info('membership changed', { member: member.ID.toString(16), type, promote });
+  }
+
+  /** What the checks look at, as it is now. */
+  #view(): ReconfigurationView {
+    const { memberId, state, raftStatus, connectedForMs } = this.#deps;
+    const { progress, lastIndex, role } = raftStatus();
+    const match = new Map(progress.map((one) => [one.id, one.match]));
+    return {
+      self: memberId,
+      members: state.members(),
+      connectedForMs,
+      progress: role === 'leader' ? { lastIndex, match } : undefined,
+    };
   }
 
   /** Raft refuses what names nobody, and what would leave no voter. */

@@ -5,7 +5,6 @@ import { CodedError, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type Message, MessageType, type SnapshotHeader } from '../../proto/raftdeck/raft.ts';
 import type { StateMachine } from '../apply/types.ts';
-import type { PeerTransport } from '../peer/transport.ts';
 import type { RaftNode } from '../raft/index.ts';
 import type { SnapshotMeta } from '../raft/types.ts';
 import type { StateStore } from '../storage/types.ts';
@@ -15,6 +14,13 @@ import { GROUP } from './bootstrap.ts';
 const MAX_SENDING = 2;
 /** How long a received snapshot may wait until Raft takes or refuses it. */
 const ACCEPT_TIMEOUT_MS = 30_000;
+
+/** The way to another member. Rejects if it did not get or take it. */
+export type SnapshotSender = (
+  to: bigint,
+  header: SnapshotHeader,
+  chunks: AsyncIterable<Buffer>,
+) => Promise<void>;
 
 interface Spooled {
   path: string;
@@ -51,7 +57,7 @@ export class Snapshots {
   }
 
   /** Streams the state as it is now to the member that `message` names, and tells Raft how it went. */
-  send(transport: PeerTransport, message: Message): void {
+  send(message: Message, sendTo: SnapshotSender): void {
     if (this.#sending.has(message.to)) return;
     if (this.#sending.size >= MAX_SENDING) {
       this.#report(message, false);
@@ -65,8 +71,7 @@ export class Snapshots {
     const header: SnapshotHeader = { group: GROUP, message: { ...message, snapshot } };
     const peer = message.to.toString(16);
     this.#logger.info('sending snapshot', { peer, index: snapshot.index });
-    transport
-      .sendSnapshot(message.to, header, chunks)
+    sendTo(message.to, header, chunks)
       .then(
         () => {
           this.#logger.info('snapshot sent', { peer, index: snapshot.index });

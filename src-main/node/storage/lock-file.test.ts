@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LOCK_FILE, LockFile, readLockHolder } from './lock-file.ts';
 
@@ -67,7 +68,7 @@ describe('the lock of a data folder', () => {
       const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
       const command = () => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim();
       try {
-        const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+        const [line] = (await once(parent.stdout as Readable, 'data')) as [Buffer];
         const pid = Number(line.toString());
         const state = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0];
         await vi.waitFor(() => expect(command()).toBe('sleep'), { timeout: 10_000 });

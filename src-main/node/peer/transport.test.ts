@@ -217,6 +217,7 @@ describe('membership', () => {
     expect(a.seen.connected).toContain(2n);
     expect(a.transport.connectedForMs(2n)).toBeGreaterThanOrEqual(0);
     expect(a.transport.connectedForMs(3n)).toBeUndefined();
+    expect([2n, 3n].map((id) => a.transport.canAsk(id))).toEqual([true, false]);
   });
 
   test('a version outlives the connection, its duration does not', async () => {

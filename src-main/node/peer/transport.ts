@@ -126,6 +126,11 @@ export class PeerTransport {
     return this.#senders.get(id)?.sender.connected ?? false;
   }
 
+  /** Connected both ways: what is asked there arrives, and so does the answer. */
+  canAsk(id: bigint): boolean {
+    return this.isConnected(id) && [...this.#incoming.values()].includes(id);
+  }
+
   /** Milliseconds that the connection to that member has stood; undefined without one. */
   connectedForMs(id: bigint): number | undefined {
     return this.#senders.get(id)?.sender.connectedForMs;

@@ -12,7 +12,7 @@ import { type PeerCalls, replyTo } from './peer-calls.ts';
 /** How long a peer may take to compute its hash. */
 const HASH_TIMEOUT_MS = 30_000;
 /** At the start: how long to wait for the peers to be there, in election timeouts. */
-const START_WAIT_ELECTIONS = 3;
+const START_WAIT_ELECTIONS = 5;
 const POLL_MS = 20;
 
 export interface CorruptionCheckDeps {
@@ -25,7 +25,8 @@ export interface CorruptionCheckDeps {
   /** --experimental-corrupt-check-time; 0 is off. */
   intervalMs: number;
   isLeader(): boolean;
-  isConnected(id: bigint): boolean;
+  /** Whether questions to that member and its answers arrive now. */
+  canAsk(id: bigint): boolean;
   linearizableRead(): Promise<void>;
   /** Throws Compacted or FutureRev. */
   hashKv(revision: number): Promise<KvHash>;
@@ -149,7 +150,9 @@ export class CorruptionChecker {
     return Promise.all(
       this.#peers().map(async (id) => ({
         id,
-        reply: await this.#deps.calls.ask(id, question, HASH_TIMEOUT_MS),
+        reply: this.#deps.canAsk(id)
+          ? await this.#deps.calls.ask(id, question, HASH_TIMEOUT_MS)
+          : undefined,
       })),
     );
   }
@@ -164,9 +167,9 @@ export class CorruptionChecker {
 
   /** A whole cluster that starts at once must have time to meet; a peer that is down must not keep this one from serving. */
   async #waitForPeers(): Promise<void> {
-    const { clock, electionTimeoutMs, isConnected } = this.#deps;
+    const { clock, electionTimeoutMs, canAsk } = this.#deps;
     const deadline = clock.nowMs() + START_WAIT_ELECTIONS * electionTimeoutMs;
-    while (clock.nowMs() < deadline && !this.#peers().every(isConnected)) {
+    while (clock.nowMs() < deadline && !this.#peers().every(canAsk)) {
       await new Promise<void>((resolve) => clock.setTimer(POLL_MS, resolve));
     }
   }

@@ -84,7 +84,13 @@ export class RaftGroup {
       logger,
     });
     this.driver = this.#makeDriver(tickMs);
-    this.history = new HistoryCompactor(state, () => this.driver.isInstalling, deps.onFatal);
+    this.history = new HistoryCompactor(
+      state,
+      { rows: config.compactionBatchLimit, restMs: config.compactionSleepMs },
+      deps.clock,
+      () => this.driver.isInstalling,
+      deps.onFatal,
+    );
     this.#logCompactor = new LogCompactor(
       {
         store,

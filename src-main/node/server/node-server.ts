@@ -135,7 +135,7 @@ export class NodeServer implements Backend {
       intervalMs: config.corruptCheckIntervalMs,
       calls,
       isLeader,
-      isConnected,
+      canAsk: (id) => transport.canAsk(id),
       linearizableRead: () => this.linearizableRead(),
       hashKv: (revision) => this.hashKv(revision),
     });

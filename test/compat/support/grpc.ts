@@ -10,6 +10,7 @@ import {
   type CompactionResponse,
   DeleteRangeRequest,
   type DeleteRangeResponse,
+  type HashKVResponse,
   KVClient,
   LeaseClient,
   type LeaseGrantResponse,
@@ -93,6 +94,10 @@ export class GrpcClients {
 
   grant(ID: bigint, TTL: number): Promise<LeaseGrantResponse> {
     return call((...rest) => this.lease.leaseGrant({ ID, TTL }, ...rest));
+  }
+
+  hashKv(revision = 0): Promise<HashKVResponse> {
+    return call((...rest) => this.maintenance.hashKv({ revision }, ...rest));
   }
 
   revoke(ID: bigint): Promise<LeaseRevokeResponse> {

@@ -17,6 +17,7 @@ export interface Target {
   name: TargetName;
   /** host:port of the client URL. */
   address: string;
+  dataDir: string;
   stop(): Promise<void>;
 }
 
@@ -35,13 +36,19 @@ function wanted(name: TargetName): boolean {
   return list === undefined || list.split(',').includes(name);
 }
 
-export async function startTarget(name: TargetName, flags: string[] = []): Promise<Target> {
+/** `prepare` may fill the data folder before the start, for a member m1 with that peer URL. */
+export async function startTarget(
+  name: TargetName,
+  flags: string[] = [],
+  prepare: (dataDir: string, peerUrl: string) => Promise<void> = async () => {},
+): Promise<Target> {
   const dir = tempDir();
+  const dataDir = `${dir}/m1`;
   const port = await freeBasePort(2);
   const client = `http://127.0.0.1:${port}`;
   const peer = `http://127.0.0.1:${port + 1}`;
   const args = [
-    ...['--name', 'm1', '--data-dir', `${dir}/m1`],
+    ...['--name', 'm1', '--data-dir', dataDir],
     ...['--listen-client-urls', client, '--advertise-client-urls', client],
     ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
     ...['--initial-cluster', `m1=${peer}`, '--initial-cluster-state', 'new'],
@@ -51,6 +58,10 @@ export async function startTarget(name: TargetName, flags: string[] = []): Promi
   if (name === 'raftdeck' && !existsSync(NODE_MAIN)) {
     throw new Error(`${NODE_MAIN} is missing: run "npm run build" first`);
   }
+  await prepare(dataDir, peer).catch((error: unknown) => {
+    removeDir(dir);
+    throw error;
+  });
   const child = spawn(command, [...prefix, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = collectOutput(child);
   try {
@@ -72,6 +83,7 @@ export async function startTarget(name: TargetName, flags: string[] = []): Promi
   return {
     name,
     address: `127.0.0.1:${port}`,
+    dataDir,
     async stop() {
       await stop(child);
       removeDir(dir);

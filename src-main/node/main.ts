@@ -7,6 +7,7 @@ import { type ClientListener, listenForClients } from './client-listener.ts';
 import { type NodeConfig, parseNodeFlags } from './config.ts';
 import { createNodeLogger } from './log.ts';
 import { openNode } from './server/bootstrap.ts';
+import { removeLeftovers, wideFolders } from './server/data-dir.ts';
 import { NodeServer } from './server/node-server.ts';
 
 /** Exit codes: a node that cannot start with these flags or this folder must not be restarted in a loop. */
@@ -40,6 +41,7 @@ export async function runNode(args: string[]): Promise<number> {
 
 async function serve(config: NodeConfig, logger: Logger): Promise<number> {
   const opened = await openNode(config, logger);
+  await tidyDataDir(config.dataDir, logger);
   let fail: (error: unknown) => void = () => {};
   const failed = new Promise<number>((resolve) => {
     fail = (error) => {
@@ -86,6 +88,15 @@ async function serve(config: NodeConfig, logger: Logger): Promise<number> {
       );
     logger.info('stopped');
   }
+}
+
+/** Once the folder is ours: what a crash left goes, and folders that others may read are named. */
+async function tidyDataDir(dir: string, logger: Logger): Promise<void> {
+  for (const { path, mode } of wideFolders(dir)) {
+    logger.warn('folder can be read by others; mode 0700 is recommended', { path, mode });
+  }
+  const removed = await removeLeftovers(dir, Date.now());
+  if (removed.length > 0) logger.info('removed what a crash left behind', { files: removed });
 }
 
 function stopSignal(logger: Logger): Promise<number> {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { TestClient } from './client.ts';
 import { freeBasePort, NODE_MAIN, removeDir, tempDir, until } from './cluster.ts';
@@ -15,8 +15,9 @@ export class NodeProcess {
   readonly exit: Promise<NodeExit>;
   #stderr = '';
 
-  constructor(flags: string[], env: NodeJS.ProcessEnv = {}) {
+  constructor(flags: string[], env: NodeJS.ProcessEnv = {}, options: SpawnOptions = {}) {
     this.process = spawn(process.execPath, [NODE_MAIN, ...flags], {
+      ...options,
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...env },
     });

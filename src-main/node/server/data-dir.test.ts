@@ -1,8 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { claimDataDir, readMarker, writeMarker } from './data-dir.ts';
+import { claimDataDir, readMarker, removeLeftovers, wideFolders, writeMarker } from './data-dir.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -42,4 +50,40 @@ test('a marker that cannot be read, or is newer, is refused', () => {
   expect(() => readMarker(dir)).toThrow(/format 2 is not 1/);
   writeFileSync(join(dir, 'raftdeck-node.json'), '{');
   expect(() => readMarker(dir)).toThrow(/cannot be read/);
+});
+
+test.skipIf(process.platform === 'win32')('folders that others may read are named', () => {
+  const data = join(dir, 'data');
+  claimDataDir(data);
+  expect(wideFolders(data)).toEqual([]);
+  mkdirSync(join(data, 'member', 'wal'), { recursive: true, mode: 0o700 });
+  expect(wideFolders(data)).toEqual([]);
+  chmodSync(data, 0o755);
+  chmodSync(join(data, 'member', 'wal'), 0o710);
+  expect(wideFolders(data)).toEqual([
+    { path: data, mode: '0755' },
+    { path: join(data, 'member', 'wal'), mode: '0710' },
+  ]);
+});
+
+test('half-made files go, all others stay', async () => {
+  const state = join(dir, 'member', 'state');
+  mkdirSync(state, { recursive: true });
+  const uuid = '01234567-89ab-cdef-0123-456789abcdef';
+  const stay = ['LOCK', 'CURRENT', 'state-000001.mdb', `LOCK.${uuid}`];
+  const go = ['CURRENT.tmp', `LOCK.f${uuid.slice(1)}`];
+  for (const name of [...stay, ...go]) writeFileSync(join(state, name), '');
+  writeFileSync(join(dir, 'member', 'incoming-77.snapshot'), '');
+  writeFileSync(join(dir, 'member', 'incoming-x.snapshot'), '');
+  writeFileSync(join(dir, 'raftdeck-node.json.tmp'), '');
+  const now = Date.now();
+  utimesSync(join(state, `LOCK.f${uuid.slice(1)}`), now / 1000, now / 1000 - 120);
+  expect((await removeLeftovers(dir, now)).sort()).toEqual(
+    [...go.map((name) => `member/state/${name}`), 'member/incoming-77.snapshot']
+      .concat('raftdeck-node.json.tmp')
+      .sort(),
+  );
+  expect(readdirSync(state).sort()).toEqual(stay.sort());
+  expect(readdirSync(join(dir, 'member')).sort()).toEqual(['incoming-x.snapshot', 'state']);
+  expect(readdirSync(dir)).toEqual(['member']);
 });

@@ -7,7 +7,7 @@ import {
   readFileSync,
   statSync,
 } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../../base/errors.ts';
 
@@ -100,4 +100,47 @@ export async function writeMarker(dir: string, marker: NodeMarker): Promise<void
     await file.close();
   }
   await rename(`${path}.tmp`, path);
+}
+
+export interface WideFolder {
+  path: string;
+  /** Permission bits, in octal. */
+  mode: string;
+}
+
+/** The node's folders that others than the owner may look into. etcd warns of such and leaves them as they are. */
+export function wideFolders(dir: string): WideFolder[] {
+  // Windows has no such bits.
+  if (process.platform === 'win32') return [];
+  const member = join(dir, 'member');
+  return [dir, member, join(member, 'wal'), join(member, 'state')].flatMap((path) => {
+    if (!existsSync(path)) return [];
+    const mode = statSync(path).mode & 0o777;
+    return (mode & 0o077) === 0 ? [] : [{ path, mode: mode.toString(8).padStart(4, '0') }];
+  });
+}
+
+/** By folder below the data folder: what a crash can leave there. The log removes its own. */
+const LEFTOVERS: readonly [string, RegExp][] = [
+  ['.', /^raftdeck-node\.json\.tmp$/],
+  ['member', /^incoming-\d+\.snapshot$/],
+  ['member/state', /^CURRENT\.tmp$/],
+  ['member/state', /^LOCK\.[0-9a-f-]{36}$/],
+];
+/** A file this young may belong to a process that is just trying for the lock. */
+const YOUNG_MS = 60_000;
+
+/** Removes half-made files of a process that was killed. Call it with the folder's lock held; answers what went. */
+export async function removeLeftovers(dir: string, nowMs: number): Promise<string[]> {
+  const removed: string[] = [];
+  for (const [folder, pattern] of LEFTOVERS) {
+    const names = await readdir(join(dir, folder));
+    for (const name of names.filter((one) => pattern.test(one))) {
+      const path = join(dir, folder, name);
+      if (name.startsWith('LOCK.') && nowMs - (await stat(path)).mtimeMs < YOUNG_MS) continue;
+      await rm(path, { force: true });
+      removed.push(join(folder, name));
+    }
+  }
+  return removed;
 }

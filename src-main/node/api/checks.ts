@@ -2,7 +2,6 @@
  * What etcd checks of a request before it proposes it (server/etcdserver/api/v3rpc/key.go).
  * Every function throws CodedError<NodeErrorCode>.
  */
-import { compareBytes } from '../../base/bytes.ts';
 import {
   DeleteRangeRequest,
   PutRequest,
@@ -12,7 +11,7 @@ import {
   type RequestOp,
   TxnRequest,
 } from '../../proto/etcd/rpc.ts';
-import { MAX_TXN_DEPTH } from '../apply/txn-check.ts';
+import { checkWrites, MAX_TXN_DEPTH } from '../apply/txn-check.ts';
 import { apiError } from './errors.ts';
 
 const SORT_ORDERS: ReadonlySet<number> = new Set(Object.values(RangeRequest_SortOrder));
@@ -41,8 +40,7 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
  */
 export function checkTxn(request: TxnRequest, maxOps: number): void {
   checkTxnForm(request, maxOps, 1);
-  collectWrites(request.success);
-  collectWrites(request.failure);
+  checkWrites(request);
 }
 
 function checkTxnForm(request: TxnRequest, maxOps: number, depth: number): void {
@@ -76,75 +74,11 @@ function checkOp(op: RequestOp, maxNestedOps: number, depth: number): void {
   }
 }
 
-/** [key, end): end undefined is the one key, an empty end is "to the end of the key space". */
-interface DeletedRange {
-  key: Buffer;
-  end: Buffer | undefined;
-}
-
-interface Writes {
-  /** Keys as latin1 strings: one character per byte. */
-  puts: Set<string>;
-  deletes: DeletedRange[];
-}
-
 /**
- * A key may be put once, and not be deleted by the same path through the transaction: the order of
- * effects within one revision would be undefined. Deletes may overlap each other. The branches of a
- * nested transaction exclude each other, so both may put the same key. (etcd overlooks a delete
- * whose range_end is "\0", "to the end".)
+ * Bytes that etcd's entry has beyond its request: a header with an id of nine or ten bytes, a tag
+ * and a length. Ours needs fewer, but what a client may send should be the same to the byte.
  */
-function collectWrites(ops: readonly RequestOp[]): Writes {
-  const deletes: DeletedRange[] = [];
-  for (const { request } of ops) {
-    if (request?.$case === 'requestDeleteRange') deletes.push(deletedRange(request.value));
-  }
-  const puts = new Set<string>();
-  for (const { request } of ops) {
-    if (request?.$case !== 'requestTxn') continue;
-    const success = collectWrites(request.value.success);
-    const failure = collectWrites(request.value.failure);
-    for (const key of success.puts) addPut(puts, key, deletes);
-    for (const key of failure.puts) {
-      if (success.puts.has(key)) assertNotDeleted(key, deletes);
-      else addPut(puts, key, deletes);
-    }
-    deletes.push(...success.deletes, ...failure.deletes);
-  }
-  for (const { request } of ops) {
-    if (request?.$case !== 'requestPut') continue;
-    addPut(puts, request.value.key.toString('latin1'), deletes);
-  }
-  return { puts, deletes };
-}
-
-function addPut(puts: Set<string>, key: string, deletes: readonly DeletedRange[]): void {
-  if (puts.has(key)) throw apiError('DuplicateKey');
-  assertNotDeleted(key, deletes);
-  puts.add(key);
-}
-
-/** A linear search: --max-txn-ops bounds the number of deletes. */
-function assertNotDeleted(key: string, deletes: readonly DeletedRange[]): void {
-  if (deletes.length === 0) return;
-  const bytes = Buffer.from(key, 'latin1');
-  for (const { key: start, end } of deletes) {
-    const inside =
-      end === undefined
-        ? bytes.equals(start)
-        : compareBytes(bytes, start) >= 0 && (end.length === 0 || compareBytes(bytes, end) < 0);
-    if (inside) throw apiError('DuplicateKey');
-  }
-}
-
-function deletedRange({ key, rangeEnd }: DeleteRangeRequest): DeletedRange {
-  if (rangeEnd.length === 0) return { key, end: undefined };
-  const toTheEnd = rangeEnd.length === 1 && rangeEnd[0] === 0;
-  return { key, end: toTheEnd ? Buffer.alloc(0) : rangeEnd };
-}
-
-/** Bytes of an entry beyond its request: id, oneof tag and lengths, at most. */
-const ENTRY_OVERHEAD_BYTES = 24;
+const ENTRY_OVERHEAD_BYTES = 18;
 
 /**
  * Bytes of one operation or compare beyond its keys and values, at most: tags, lengths and numbers.

@@ -123,7 +123,7 @@ class StoredStateMachine implements BatchingStateMachine {
   }
 
   get compactRevision(): number {
-    return this.#kv.compactRevision;
+    return Math.max(this.#kv.compactRevision, 0);
   }
 
   get pendingCompaction(): number | undefined {

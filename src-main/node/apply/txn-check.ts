@@ -1,5 +1,5 @@
 import type { RequestOp, TxnRequest } from '../../proto/etcd/rpc.ts';
-import { keyRangeOf, rangeContains } from '../mvcc/key-range.ts';
+import { isOpenEnd, keyRangeOf, rangeContains } from '../mvcc/key-range.ts';
 import type { KeyRange } from '../mvcc/types.ts';
 import { nodeError } from './errors.ts';
 
@@ -9,49 +9,14 @@ import { nodeError } from './errors.ts';
  */
 export const MAX_TXN_DEPTH = 32;
 
-export interface TxnLimits {
-  /** Compares and operations on any path through the transaction (etcd's --max-txn-ops). */
-  maxTxnOps: number;
-}
-
 /**
- * What may not be proposed: too many operations, an empty key, an operation of no kind, a put that
- * contradicts itself, a key that is written twice. Throws NodeError, in etcd's order.
- */
-export function checkTxn(request: TxnRequest, limits: TxnLimits): void {
-  checkForm(request, limits.maxTxnOps, 1);
-  checkWrites(request);
-}
-
-/**
- * The part that apply repeats: the same on every member, whatever flags it was started with. So it
- * knows no limit on operations.
+ * No key may be written twice: what the API checks before it proposes, and apply again. The answer
+ * is the same on every member, whatever flags it was started with, so it knows no limit on
+ * operations. Throws NodeError.
  */
 export function checkWrites(request: TxnRequest): void {
   collectWrites(request.success);
   collectWrites(request.failure);
-}
-
-function checkForm(request: TxnRequest, maxOps: number, depth: number): void {
-  const { compare, success, failure } = request;
-  const ops = Math.max(compare.length, success.length, failure.length);
-  if (ops > maxOps || depth > MAX_TXN_DEPTH) throw nodeError('TooManyOps');
-  for (const { key } of compare) if (key.length === 0) throw nodeError('EmptyKey');
-  for (const op of success) checkOp(op, maxOps - ops, depth);
-  for (const op of failure) checkOp(op, maxOps - ops, depth);
-}
-
-function checkOp({ request }: RequestOp, maxNestedOps: number, depth: number): void {
-  if (request === undefined) throw nodeError('KeyNotFound');
-  if (request.$case === 'requestTxn') {
-    checkForm(request.value, maxNestedOps, depth + 1);
-    return;
-  }
-  if (request.value.key.length === 0) throw nodeError('EmptyKey');
-  if (request.$case !== 'requestPut') return;
-  const { ignoreValue, ignoreLease, value, lease } = request.value;
-  if (ignoreValue && value.length > 0) throw nodeError('ValueProvided');
-  if (ignoreLease && lease !== 0n) throw nodeError('LeaseProvided');
 }
 
 interface Writes {
@@ -65,15 +30,15 @@ interface Writes {
  * revision would be open. Deletes may overlap. The branches of a nested transaction exclude each
  * other. As in etcd (v3rpc/key.go), a nested put is compared with the deletes of its own level and
  * of transactions before it, not of those behind it: then a key does change twice in one revision,
- * and the state keeps both changes in order. Unlike etcd, which overlooks them, a delete "to the
- * end" counts: a put that keeps the old value could find it gone half-way through the transaction.
+ * and the state keeps both changes in order. A delete "to the end" is overlooked, as it is there.
  */
 function collectWrites(ops: readonly RequestOp[]): Writes {
   const deletes: KeyRange[] = [];
   const puts = new Set<string>();
   for (const { request } of ops) {
     if (request?.$case !== 'requestDeleteRange') continue;
-    deletes.push(keyRangeOf(request.value.key, request.value.rangeEnd));
+    const range = keyRangeOf(request.value.key, request.value.rangeEnd);
+    if (!isOpenEnd(range.end)) deletes.push(range);
   }
   for (const { request } of ops) {
     if (request?.$case !== 'requestTxn') continue;

@@ -6,8 +6,10 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '../../proto/etcd/rpc.ts';
+import { isOpenEnd, keyRangeOf, rangeContains } from '../mvcc/key-range.ts';
 import type { KvState } from '../mvcc/kv-state.ts';
 import { checkReadRevision, rangeKeys } from '../mvcc/range.ts';
+import type { KeyRange } from '../mvcc/types.ts';
 import { compareHolds } from './compare.ts';
 import type { ApplyContext } from './context.ts';
 import { applyDeleteRange } from './delete-range.ts';
@@ -37,11 +39,28 @@ interface PlannedOp {
 export function applyTxn(context: ApplyContext, request: TxnRequest): TxnResponse {
   checkWrites(request);
   const plan = planOf(context.kv, request);
-  forEachOp(plan, (op) => {
-    if (op.request?.$case === 'requestPut') checkTxnPut(context, op.request.value);
-  });
+  checkPuts(context, plan);
   checkReads(context.kv, plan);
   return execute(plan, context.kv, context);
+}
+
+/**
+ * A put that keeps the old value may find its key deleted by an operation before it, where
+ * `checkWrites` overlooks the two. etcd's members crash on it; here it is refused.
+ */
+function checkPuts(context: ApplyContext, plan: Plan): void {
+  const deleted: KeyRange[] = [];
+  forEachOp(plan, ({ request }) => {
+    if (request?.$case === 'requestDeleteRange') {
+      const range = keyRangeOf(request.value.key, request.value.rangeEnd);
+      if (isOpenEnd(range.end)) deleted.push(range);
+    }
+    if (request?.$case !== 'requestPut') return;
+    const { key, ignoreValue, ignoreLease } = request.value;
+    checkTxnPut(context, request.value);
+    if (!ignoreValue && !ignoreLease) return;
+    if (deleted.some((range) => rangeContains(range, key))) throw nodeError('KeyNotFound');
+  });
 }
 
 /** One that only compares and reads, served from the state as it is. Throws NodeError. */
@@ -81,11 +100,11 @@ function checkReads(kv: KvState, plan: Plan): void {
 }
 
 /**
- * etcd refuses a negative revision here as compacted once anything is, while a range alone takes it
- * for head.
+ * etcd refuses a negative revision here as compacted if it is below the compact revision, -1 to
+ * begin with, while a range alone takes it for head.
  */
 function checkTxnRead(kv: KvState, { revision }: RangeRequest): void {
-  if (revision < 0 && kv.compactRevision > 0) throw nodeError('Compacted');
+  if (revision < 0 && revision < kv.compactRevision) throw nodeError('Compacted');
   checkReadRevision(kv, revision);
 }
 

@@ -24,8 +24,10 @@ for (const kind of STORE_KINDS) {
     it('validates against what was compacted before, then against head', () => {
       machine.put('a');
       machine.put('a');
-      expect(refused(0)).toBe('Compacted');
       expect(refused(-1)).toBe('Compacted');
+      expect(machine.compact(0).revision).toBe(3);
+      expect(machine.state.pendingCompaction).toBeUndefined();
+      expect(refused(0)).toBe('Compacted');
       expect(refused(4)).toBe('FutureRev');
       expect(machine.compact(2).revision).toBe(3);
       expect(refused(2)).toBe('Compacted');

@@ -26,6 +26,15 @@ import type { KvState } from './kv-state.ts';
  */
 const SLICE_BYTES = 4 * 1024 * 1024;
 
+/** Before the first compaction: lower than 0, which etcd lets a client compact to once. */
+const NEVER_COMPACTED: CompactionMeta = {
+  scheduled: -1,
+  running: 0,
+  finished: 0,
+  cursorMain: 0,
+  cursorSub: 0,
+};
+
 interface Waiter {
   revision: number;
   resolve(): void;
@@ -44,7 +53,7 @@ interface Waiter {
 export class Compactor {
   readonly #store: StateStore;
   readonly #kv: KvState;
-  #meta: CompactionMeta = { scheduled: 0, running: 0, finished: 0, cursorMain: 0, cursorSub: 0 };
+  #meta = NEVER_COMPACTED;
   #waiters: Waiter[] = [];
 
   constructor(store: StateStore, kv: KvState) {
@@ -54,13 +63,11 @@ export class Compactor {
 
   load(): void {
     const row = this.#store.get('meta', META_COMPACTION);
-    this.#meta =
-      row === undefined
-        ? { scheduled: 0, running: 0, finished: 0, cursorMain: 0, cursorSub: 0 }
-        : decodeCompaction(row);
+    this.#meta = row === undefined ? NEVER_COMPACTED : decodeCompaction(row);
     this.#wake();
   }
 
+  /** Reads below it are refused; -1 if nothing was ever compacted. */
   get scheduled(): number {
     return this.#meta.scheduled;
   }
@@ -83,7 +90,7 @@ export class Compactor {
   slice(maxRows: number): boolean {
     assert(maxRows > 0, 'a slice of no rows never ends');
     const { scheduled, finished, running } = this.#meta;
-    if (scheduled === finished) return false;
+    if (scheduled <= finished) return false;
     if (running === 0) {
       this.#meta = { ...this.#meta, running: scheduled, cursorMain: 0, cursorSub: 0 };
     }

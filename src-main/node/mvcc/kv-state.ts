@@ -31,8 +31,8 @@ export class KvState {
   readonly counts: KeyCounts;
   /** Last committed main revision. Never goes back, not even by a compaction. */
   revision = 1;
-  /** Reads below it are refused; 0 if nothing was ever compacted. */
-  compactRevision = 0;
+  /** Reads below it are refused; -1 if nothing was ever compacted, as in etcd. */
+  compactRevision = -1;
   /** Changes are kept for the watch hub only while somebody listens. */
   recordChanges = false;
   #changes: Change[] = [];

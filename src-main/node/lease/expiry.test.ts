@@ -78,6 +78,39 @@ describe('expiry', () => {
   });
 });
 
+describe('the end of an expired lease', () => {
+  beforeEach(() => leases.promote([lease(1n, 10)], 0));
+  const ended = (id: bigint): (() => boolean) => {
+    let done = false;
+    void leases.whenGone(id).then(() => {
+      done = true;
+    });
+    return () => done;
+  };
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('comes with its revocation', async () => {
+    expect(leases.isExpired(1n)).toBe(false);
+    seconds(10);
+    expect(leases.isExpired(1n)).toBe(true);
+    const [first, second] = [ended(1n), ended(1n)];
+    await settle();
+    expect(first()).toBe(false);
+    leases.revoked(1n);
+    await settle();
+    expect([first(), second(), leases.isExpired(1n)]).toEqual([true, true, false]);
+    await leases.whenGone(1n);
+  });
+
+  it('is no longer known to one that leads no more', async () => {
+    seconds(10);
+    const done = ended(1n);
+    leases.demote();
+    await settle();
+    expect(done()).toBe(true);
+  });
+});
+
 describe('leadership', () => {
   it('a member that does not lead knows no time', () => {
     leases.granted(lease(1n, 10));
@@ -122,6 +155,25 @@ describe('checkpoints', () => {
     leases.checkpointed(lease(2n, 1_000, 0));
     leases.renew(2n);
     expect(leases.checkpointsDue(10)).toEqual([]);
+  });
+
+  it('one that a renewal has overtaken is taken back', () => {
+    seconds(300);
+    expect(leases.checkpointsDue(1)).toEqual([{ ID: 2n, remainingTTL: 700 }]);
+    leases.renew(2n);
+    leases.checkpointed(lease(2n, 1_000, 700));
+    expect(leases.isCheckpointed(2n)).toBe(true);
+    expect(leases.checkpointsDue(10)).toContainEqual({ ID: 2n, remainingTTL: 0 });
+  });
+
+  it('one that gives time back counts for a leader that had taken over before it', () => {
+    leases.promote([lease(2n, 1_000, 400)], 0);
+    seconds(10);
+    leases.checkpointed(lease(2n, 1_000, 0));
+    expect(leases.timeToLive(2n)).toEqual({ ttl: 1_000, grantedTtl: 1_000 });
+    leases.checkpointed(lease(2n, 1_000, 300));
+    expect(leases.timeToLive(2n)).toEqual({ ttl: 1_000, grantedTtl: 1_000 });
+    leases.checkpointed(lease(9n, 1_000, 300));
   });
 
   it('a revoked or expired lease needs none', () => {

@@ -14,6 +14,12 @@ const CHECKPOINT_INTERVAL_MS = 5 * 60_000;
 const EXPIRED_RETRY_MS = 3_000;
 
 /**
+ * A checkpoint is rounded up and applied late, so it can be short by more than this only if the
+ * lease was renewed since.
+ */
+const STALE_CHECKPOINT_MS = 1_000;
+
+/**
  * The smallest TTL in seconds that may be granted: it must outlive one and a half elections (etcd's
  * rule).
  */
@@ -56,6 +62,8 @@ export class LeaseClock implements LeaseEvents {
   #expiries = new DueHeap<Due>();
   #checkpoints = new DueHeap<Due>();
   #leading = false;
+  /** Those who wait for the end of an expired lease. */
+  readonly #waiting = new Map<bigint, (() => void)[]>();
 
   /** `minimumTtl` in seconds: a shorter lease is treated as if it had that TTL. */
   constructor(clock: Clock, minimumTtl: number) {
@@ -78,6 +86,7 @@ export class LeaseClock implements LeaseEvents {
     this.#leases.clear();
     this.#expiries = new DueHeap();
     this.#checkpoints = new DueHeap();
+    for (const id of [...this.#waiting.keys()]) this.#gone(id);
   }
 
   granted(view: LeaseView): void {
@@ -90,11 +99,49 @@ export class LeaseClock implements LeaseEvents {
     this.#leases.delete(id);
     this.#expiries.remove(lease.expiry);
     this.#checkpoints.remove(lease.checkpoint);
+    this.#gone(id);
   }
 
+  /**
+   * One that gives time back comes from a renewal, perhaps at the leader before, which this one has
+   * taken over before it was applied: then the time counts from now.
+   */
   checkpointed(view: LeaseView): void {
     const lease = this.#leases.get(view.id);
-    if (lease !== undefined) lease.remainingTtl = view.remainingTtl;
+    if (lease === undefined) return;
+    const before = leftAtCheckpoint(lease);
+    lease.remainingTtl = view.remainingTtl;
+    const left = leftAtCheckpoint(lease);
+    const now = this.#clock.nowMs();
+    const expiresMs = now + left * 1_000;
+    // Renewed while the checkpoint was on its way: that is taken back.
+    if (lease.expiresMs - expiresMs > STALE_CHECKPOINT_MS) {
+      this.#checkpoints.schedule(lease.checkpoint, now);
+    }
+    if (left <= before || expiresMs <= lease.expiresMs) return;
+    lease.expiresMs = expiresMs;
+    this.#expiries.schedule(lease.expiry, expiresMs);
+  }
+
+  /** Its time is up, but its revocation is not applied yet. */
+  isExpired(id: bigint): boolean {
+    const lease = this.#leases.get(id);
+    return lease !== undefined && lease.expiresMs <= this.#clock.nowMs();
+  }
+
+  /** The replicated state says that some of its time is used up. */
+  isCheckpointed(id: bigint): boolean {
+    return (this.#leases.get(id)?.remainingTtl ?? 0) > 0;
+  }
+
+  /** Resolves once the lease is revoked, or this member leads no more. */
+  whenGone(id: bigint): Promise<void> {
+    if (!this.#leases.has(id)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(id);
+      if (waiting === undefined) this.#waiting.set(id, [resolve]);
+      else waiting.push(resolve);
+    });
   }
 
   /**
@@ -160,16 +207,26 @@ export class LeaseClock implements LeaseEvents {
     return Math.min(expiry, checkpoint);
   }
 
+  #gone(id: bigint): void {
+    const waiting = this.#waiting.get(id) ?? [];
+    this.#waiting.delete(id);
+    for (const resolve of waiting) resolve();
+  }
+
   #add(view: LeaseView, extendMs: number): void {
     this.revoked(view.id);
     const lease = new Lease(view, this.#minimumTtl);
     const now = this.#clock.nowMs();
-    const left = lease.remainingTtl > 0 ? lease.remainingTtl : lease.ttl;
-    lease.expiresMs = now + left * 1_000 + extendMs;
+    lease.expiresMs = now + leftAtCheckpoint(lease) * 1_000 + extendMs;
     this.#leases.set(lease.id, lease);
     this.#expiries.schedule(lease.expiry, lease.expiresMs);
     if (isLong(lease)) this.#checkpoints.schedule(lease.checkpoint, now + CHECKPOINT_INTERVAL_MS);
   }
+}
+
+/** Seconds that the replicated state leaves it. */
+function leftAtCheckpoint({ remainingTtl, ttl }: Lease): number {
+  return remainingTtl > 0 ? remainingTtl : ttl;
 }
 
 /** Only leases that outlive the interval are worth a checkpoint. */

@@ -161,7 +161,7 @@ export class RaftDriver {
   #propose(): void {
     const { proposals, raft } = this.#o;
     if (!proposals.hasOutbox || raft.leader === 0n) return;
-    const data = proposals.takeOutbox();
+    const data = proposals.takeOutbox(raft.isLeader ? raft.term : undefined);
     if (data.length === 0) return;
     const result = raft.propose(data);
     // Refused for now (no leader, a transfer, too much in flight): they wait for the next turn or their time-out.

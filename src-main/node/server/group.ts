@@ -113,10 +113,18 @@ export class RaftGroup {
     this.history.kick();
   }
 
-  /** Resolves once the entry is applied here. Throws NodeError. */
-  async propose(body: InternalRequestBody, signal?: AbortSignal): Promise<Applied> {
+  /**
+   * Resolves once the entry is applied here. Throws NodeError. `onlyInTerm`: it may be proposed by this member alone,
+   * while it leads in that term; else NotLeader.
+   */
+  async propose(
+    body: InternalRequestBody,
+    signal?: AbortSignal,
+    onlyInTerm?: number,
+  ): Promise<Applied> {
     if (this.#stopping) throw nodeError('Stopped');
-    const applied = this.proposals.add(body, this.#deadlineMs(), this.raft.leader, signal);
+    const { leader } = this.raft;
+    const applied = this.proposals.add(body, this.#deadlineMs(), leader, signal, onlyInTerm);
     this.driver.wake();
     const result = await applied;
     if (body.$case === 'compaction') this.history.kick();

@@ -1,10 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
+import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { PeerCall, PeerCall_Kind, type PeerReply } from '../../proto/raftdeck/raft.ts';
 import type { InternalRequestBody, StateMachine } from '../apply/types.ts';
 import { LeaseClock, minimumTtlSeconds } from '../lease/expiry.ts';
 import { LeaseIds } from './lease-ids.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
+import { LeaseKeeper, type ProposeInTerm } from './lease-keeper.ts';
 import { type PeerCalls, replyTo } from './peer-calls.ts';
 import { nodeError } from './proposals.ts';
 
@@ -26,7 +27,7 @@ export interface LeaseDeskDeps {
   calls: PeerCalls;
   /** Proves that this member still leads (ReadIndex). */
   confirmLeadership(): Promise<void>;
-  propose(request: InternalRequestBody): Promise<unknown>;
+  propose: ProposeInTerm;
 }
 
 /** Everything about leases that depends on time: deadlines at the leader, and the way there for the other members. */
@@ -70,19 +71,35 @@ export class LeaseDesk {
     return reply.found ? { ttl: reply.ttl, grantedTtl: reply.grantedTtl } : undefined;
   }
 
-  /** Another member's question. */
-  answer(call: PeerCall): PeerReply {
-    if (!this.#keeper.leading) return replyTo(call, { notLeader: true });
-    if (call.kind === PeerCall_Kind.LEASE_RENEW) {
-      const ttl = this.#leases.renew(call.leaseId);
-      return replyTo(call, ttl === undefined ? {} : { found: true, ttl });
+  /**
+   * Another member's question, or our own. A leader that was cut off or paused must not prolong what
+   * its successor ends, so it has to prove first that it still leads.
+   */
+  async answer(call: PeerCall): Promise<PeerReply> {
+    try {
+      if (this.#keeper.leading) await this.#deps.confirmLeadership();
+      if (!this.#keeper.leading) return replyTo(call, { notLeader: true });
+      if (call.kind === PeerCall_Kind.LEASE_RENEW) return await this.#renew(call);
+    } catch (error) {
+      this.#deps.logger.debug('a question for the leader', { reason: errorMessage(error) });
+      return replyTo(call, { notLeader: true });
     }
     const left = this.#leases.timeToLive(call.leaseId);
     return replyTo(call, left === undefined ? {} : { found: true, ...left });
   }
 
-  promote(): void {
-    this.#keeper.promote(this.#deps.state, this.#deps.electionTimeoutMs);
+  /** As in etcd: "not found" is true when it is said, and what is granted holds at the next leader, too. */
+  async #renew(call: PeerCall): Promise<PeerReply> {
+    const { leaseId } = call;
+    if (this.#leases.isExpired(leaseId)) await this.#leases.whenGone(leaseId);
+    if (this.#leases.isCheckpointed(leaseId)) await this.#keeper.clearCheckpoint(leaseId);
+    const ttl = this.#leases.renew(leaseId);
+    if (!this.#keeper.leading) return replyTo(call, { notLeader: true });
+    return replyTo(call, ttl === undefined ? {} : { found: true, ttl });
+  }
+
+  promote(term: number): void {
+    this.#keeper.promote(term, this.#deps.state, this.#deps.electionTimeoutMs);
   }
 
   demote(): void {
@@ -96,17 +113,14 @@ export class LeaseDesk {
 
   /** Puts the question until the leader of the moment answers it, or time is up. */
   async #ask(kind: PeerCall_Kind, leaseId: bigint, signal?: AbortSignal): Promise<PeerReply> {
-    const { clock, calls, requestTimeoutMs, leader, confirmLeadership } = this.#deps;
+    const { clock, calls, requestTimeoutMs, leader } = this.#deps;
     const deadline = clock.nowMs() + requestTimeoutMs;
     while (clock.nowMs() < deadline && signal?.aborted !== true) {
       if (this.#stopped) throw nodeError('Stopped');
-      if (this.#keeper.leading) {
-        // A leader that was cut off must not prolong what its successor ends: it has to prove that it still leads.
-        await confirmLeadership();
-        if (this.#keeper.leading) return this.answer(PeerCall.fromPartial({ kind, leaseId }));
-      }
       const to = leader();
-      const reply = to === 0n ? undefined : await calls.ask(to, { kind, leaseId }, CALL_TIMEOUT_MS);
+      let reply: PeerReply | undefined;
+      if (this.#keeper.leading) reply = await this.answer(PeerCall.fromPartial({ kind, leaseId }));
+      else if (to !== 0n) reply = await calls.ask(to, { kind, leaseId }, CALL_TIMEOUT_MS);
       if (reply !== undefined && !reply.notLeader) return reply;
       await new Promise<void>((resolve) => clock.setTimer(RETRY_MS, resolve));
     }

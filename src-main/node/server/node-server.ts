@@ -102,6 +102,7 @@ export class NodeServer implements Backend {
       leader,
       calls,
       confirmLeadership: () => this.linearizableRead(),
+      propose: (request, term) => this.#group.propose(request, undefined, term),
     });
     this.#quota = new QuotaGate({ ...self, quotaBackendBytes: config.quotaBackendBytes, store });
     this.#publisher = new Publisher({
@@ -304,7 +305,7 @@ export class NodeServer implements Backend {
     }
     logger.info('raft state', { role, term, leader: leader === 0n ? null : idToHex(leader) });
     if (role === 'leader') {
-      this.#leases.promote();
+      this.#leases.promote(term);
       this.#autoCompactor.start();
       this.#peers.decideClusterVersion();
     } else {

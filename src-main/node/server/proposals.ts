@@ -11,6 +11,8 @@ interface Waiting {
   deadlineMs: number;
   /** The leader it was handed to; a change of leader may have lost it. */
   leader: bigint;
+  /** Set for what only the leader of that term may propose: it is not handed to another one. */
+  onlyInTerm: number | undefined;
   resolve(result: Applied): void;
   reject(error: CodedError<NodeErrorCode>): void;
 }
@@ -47,11 +49,12 @@ export class Proposals {
     deadlineMs: number,
     leader: bigint,
     signal: AbortSignal | undefined,
+    onlyInTerm?: number,
   ): Promise<Applied> {
     if (this.#waiting.size >= MAX_PENDING_PROPOSALS) {
       return Promise.reject(nodeError('TooManyRequests'));
     }
-    const { id, applied } = this.expect(deadlineMs, leader, signal);
+    const { id, applied } = this.expect(deadlineMs, leader, signal, onlyInTerm);
     const data = Buffer.from(InternalRequest.encode({ id, request }).finish());
     this.#outbox.push({ id, data });
     return applied;
@@ -62,10 +65,11 @@ export class Proposals {
     deadlineMs: number,
     leader: bigint,
     signal: AbortSignal | undefined,
+    onlyInTerm?: number,
   ): { id: bigint; applied: Promise<Applied> } {
     const id = this.#nextId++;
     const applied = new Promise<Applied>((resolve, reject) => {
-      this.#waiting.set(id, { deadlineMs, leader, resolve, reject });
+      this.#waiting.set(id, { deadlineMs, leader, onlyInTerm, resolve, reject });
       // The entry may still be applied: only the answer is no longer wanted.
       signal?.addEventListener('abort', () => this.#waiting.delete(id), { once: true });
     });
@@ -83,11 +87,20 @@ export class Proposals {
     waiting?.reject(nodeError(code));
   }
 
-  /** What came in since the last turn. Requests whose caller left or timed out are not proposed any more. */
-  takeOutbox(): Buffer[] {
-    const taken = this.#outbox.filter(({ id }) => this.#waiting.has(id));
+  /**
+   * What came in since the last turn. Requests whose caller left or timed out are not proposed any
+   * more, nor are those of a term in which this member led, once it does not (`leadingTerm`).
+   */
+  takeOutbox(leadingTerm: number | undefined): Buffer[] {
+    const taken: Buffer[] = [];
+    for (const { id, data } of this.#outbox) {
+      const waiting = this.#waiting.get(id);
+      if (waiting === undefined) continue;
+      if (waiting.onlyInTerm === undefined || waiting.onlyInTerm === leadingTerm) taken.push(data);
+      else this.refuse(id, 'NotLeader');
+    }
     this.#outbox = [];
-    return taken.map(({ data }) => data);
+    return taken;
   }
 
   /** Proposing was refused: everything goes back, to be tried again. */

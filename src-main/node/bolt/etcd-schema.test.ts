@@ -110,7 +110,7 @@ describe('our state as etcd’s buckets', () => {
     const sets = { learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
     const big = 0xffff_ffff_ffff_fffen;
     const members = [member(0x20n, 'm1', false), member(big, '', true), member(0x3n, 'x', false)];
-    machine.state.bootstrap({ ...sets, voters: [0x20n, 0x3n], learners: [big] }, members);
+    machine.state.bootstrap({ ...sets, voters: [0x20n, 0x3n], learners: [big] }, members, 0, 0);
     machine.state.applyConfChange(1, 1, { ...sets, voters: [0x20n], learners: [big] }, undefined);
     machine.do('clusterVersion', { version: '3.5.0' });
     machine.alarm(1, 1, 0x20n);

@@ -164,6 +164,7 @@ describe.runIf(onPath('etcdctl'))('etcdctl member', () => {
     await node(2).kill();
     await put(node(0), 'while it moves');
     const flags = ['--listen-peer-urls', node(4).peerUrl];
+    flags.push('--initial-advertise-peer-urls', node(4).peerUrl);
     const moved = clusterOf(0, 1).concat(`,m2=${node(4).peerUrl}`);
     node(2).start(moved, ...flags);
     await readsLocally(node(2), 'while it moves');

@@ -19,17 +19,26 @@ export function initialCluster(nodes: readonly NodeSpec[]): string {
   return nodes.map(({ name, peerPort }) => `${name}=${nodeUrl(peerPort)}`).join();
 }
 
-/** One node process of ours: started, killed and started again with the same flags. */
+export type Engine = 'raftdeck' | 'etcd';
+
+const COMMANDS: Record<Engine, [string, string[]]> = {
+  raftdeck: [process.execPath, [NODE_MAIN]],
+  etcd: ['etcd', []],
+};
+
+/** One node process, ours or etcd's, which take the same flags: started, killed and started again. */
 export class TestNode {
   readonly spec: NodeSpec;
   readonly url: string;
   readonly peerUrl: string;
   readonly client: TestClient;
+  readonly #engine: Engine;
   #process: ChildProcess | undefined;
   #exited: Promise<number | null> = Promise.resolve(null);
 
-  constructor(spec: NodeSpec) {
+  constructor(spec: NodeSpec, engine: Engine = 'raftdeck') {
     this.spec = spec;
+    this.#engine = engine;
     this.url = nodeUrl(spec.clientPort);
     this.peerUrl = nodeUrl(spec.peerPort);
     this.client = new TestClient(this.url);
@@ -53,8 +62,11 @@ export class TestNode {
     const args = ['--name', name, '--data-dir', this.dataDir, '--initial-cluster', cluster];
     args.push('--listen-client-urls', this.url, '--listen-peer-urls', this.peerUrl);
     args.push('--heartbeat-interval', '50', '--election-timeout', '300');
+    args.push('--advertise-client-urls', this.url, '--initial-advertise-peer-urls', this.peerUrl);
+    if (this.#engine === 'etcd') args.push('--logger', 'zap');
     args.push('--log-outputs', `${this.dataDir}.log`, ...flags);
-    const child = spawn(process.execPath, [NODE_MAIN, ...args], { stdio: 'ignore' });
+    const [command, before] = COMMANDS[this.#engine];
+    const child = spawn(command, [...before, ...args], { stdio: 'ignore' });
     this.#process = child;
     this.#exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
     return this;

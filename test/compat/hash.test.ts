@@ -108,12 +108,7 @@ test('three members of ours have the same sums, before and after a compaction', 
   cluster = await up(dir, ['--nodes', '3']);
   const members = cluster.endpoints.map((url) => {
     const address = url.replace(/^http:\/\//, '');
-    const clients = new GrpcClients({
-      name: 'raftdeck',
-      address,
-      dataDir: dir,
-      stop: async () => {},
-    });
+    const clients = new GrpcClients({ address });
     open.push(clients);
     return clients;
   });

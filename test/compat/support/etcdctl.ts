@@ -73,3 +73,22 @@ export async function etcdctlLines(
   }
   return seen.slice(0, lines);
 }
+
+/** Runs etcdctl on files, or on endpoints among the arguments. Throws with what it said if it fails. */
+export async function etcdctlAlone(args: string[]): Promise<string> {
+  const child = spawn('etcdctl', args, {
+    env: { PATH: process.env.PATH, ETCDCTL_API: '3' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString('latin1');
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString('latin1');
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`etcdctl ${args.join(' ')} ended with ${code}: ${stderr}`);
+  return stdout;
+}

@@ -39,7 +39,7 @@ export class GrpcClients {
   readonly cluster: ClusterClient;
   readonly maintenance: MaintenanceClient;
 
-  constructor({ address }: Target) {
+  constructor({ address }: Pick<Target, 'address'>) {
     const insecure = credentials.createInsecure();
     const options = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
     this.kv = new KVClient(address, insecure, options);

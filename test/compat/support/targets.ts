@@ -18,6 +18,8 @@ export interface Target {
   /** host:port of the client URL. */
   address: string;
   dataDir: string;
+  /** Ends it without warning and starts it again on the same folder. */
+  killAndRestart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -62,7 +64,36 @@ export async function startTarget(
     removeDir(dir);
     throw error;
   });
-  const child = spawn(command, [...prefix, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const launch = () => launchUntilHealthy(name, command, [...prefix, ...args], client);
+  let child: ChildProcess;
+  try {
+    child = await launch();
+  } catch (error) {
+    removeDir(dir);
+    throw error;
+  }
+  return {
+    name,
+    address: `127.0.0.1:${port}`,
+    dataDir,
+    async killAndRestart() {
+      await stop(child, 'SIGKILL');
+      child = await launch();
+    },
+    async stop() {
+      await stop(child);
+      removeDir(dir);
+    },
+  };
+}
+
+async function launchUntilHealthy(
+  name: TargetName,
+  command: string,
+  args: string[],
+  url: string,
+): Promise<ChildProcess> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = collectOutput(child);
   try {
     await until(
@@ -71,24 +102,15 @@ export async function startTarget(
         if (child.exitCode !== null) {
           throw new Error(`${name} ended with ${child.exitCode}: ${output()}`);
         }
-        return isHealthy(client);
+        return isHealthy(url);
       },
       START_TIMEOUT_MS,
     );
+    return child;
   } catch (error) {
     await stop(child);
-    removeDir(dir);
     throw new Error(`${name} did not start: ${output()}`, { cause: error });
   }
-  return {
-    name,
-    address: `127.0.0.1:${port}`,
-    dataDir,
-    async stop() {
-      await stop(child);
-      removeDir(dir);
-    },
-  };
 }
 
 async function isHealthy(url: string): Promise<true | undefined> {
@@ -110,10 +132,10 @@ function collectOutput(child: ChildProcess): () => string {
   return () => text;
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
-  child.kill('SIGTERM');
+  child.kill(signal);
   const hard = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await exited;
   clearTimeout(hard);

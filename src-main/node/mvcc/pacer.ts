@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** What is read between two turns of the event loop: some milliseconds of work. */
-const SLICE_ROWS = 500;
+const SLICE_ROWS = 250;
 const SLICE_BYTES = 1024 * 1024;
 
 /** Cuts a long read into slices, with requests served in between. */

@@ -7,9 +7,16 @@ import {
   MaintenanceService,
   WatchService,
 } from '../../proto/etcd/rpc.ts';
+import { HealthService } from '../../proto/grpc/health.ts';
 import { createServices } from './services.ts';
 import { TestBackend } from './testing/backend.ts';
 import { TestClock } from './testing/call.ts';
+
+interface MethodShape {
+  path: string;
+  requestStream: boolean;
+  responseStream: boolean;
+}
 
 it('implements every method of every service, as the kind that it is', () => {
   const services = createServices(new TestBackend(), {
@@ -20,8 +27,15 @@ it('implements every method of every service, as the kind that it is', () => {
     for (const { path } of methods) expect(path.startsWith(`/${name}/`)).toBe(true);
     return methods.map(({ path, kind }) => `${path} ${kind}`);
   });
-  const defined = [KVService, WatchService, LeaseService, ClusterService, MaintenanceService]
-    .flatMap((service) => Object.values(service))
+  const defined = [
+    KVService,
+    WatchService,
+    LeaseService,
+    ClusterService,
+    MaintenanceService,
+    HealthService,
+  ]
+    .flatMap((service): readonly MethodShape[] => Object.values(service))
     .map(({ path, requestStream, responseStream }) => {
       const kind = requestStream ? 'bidi' : responseStream ? 'serverStream' : 'unary';
       return `${path} ${kind}`;

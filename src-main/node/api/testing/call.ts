@@ -5,6 +5,7 @@ import type {
   BidiDescriptor,
   CallContext,
   MethodImplementation,
+  ServerStreamDescriptor,
   UnaryDescriptor,
 } from '../../rpc/service.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -72,12 +73,24 @@ export class TestCaller {
     descriptor: UnaryDescriptor<Request, Response> & ClientCodec<Request, Response>,
     request: Request,
     metadata: Record<string, string> = {},
+    signal = new AbortController().signal,
   ): Promise<Response> {
     const method = this.#methods.get(descriptor.path);
     if (method?.kind !== 'unary') throw new Error(`no unary ${descriptor.path}`);
-    const context = contextOf(new AbortController().signal, metadata);
+    const context = contextOf(signal, metadata);
     const bytes = await method.invoke(descriptor.requestSerialize(request), context);
     return descriptor.responseDeserialize(bytes);
+  }
+
+  serverStream<Request, Response>(
+    descriptor: ServerStreamDescriptor<Request, Response> & ClientCodec<Request, Response>,
+    request: Request,
+    metadata: Record<string, string> = {},
+  ): TestServerStream<Response> {
+    const method = this.#methods.get(descriptor.path);
+    if (method?.kind !== 'serverStream') throw new Error(`no server stream ${descriptor.path}`);
+    const bytes = descriptor.requestSerialize(request);
+    return new TestServerStream(descriptor.responseDeserialize, method, bytes, metadata);
   }
 
   bidi<Request, Response>(
@@ -87,6 +100,47 @@ export class TestCaller {
     const method = this.#methods.get(descriptor.path);
     if (method?.kind !== 'bidi') throw new Error(`no bidi ${descriptor.path}`);
     return new TestStream(descriptor, method, metadata);
+  }
+}
+
+/** A server-streaming call seen from the client, with a sink whose room the test controls. */
+export class TestServerStream<Response> {
+  readonly received: Response[] = [];
+  /** Settles as the handler does. */
+  readonly ended: Promise<void>;
+  /** The sink answers false while this is set. */
+  full = false;
+  readonly #abort = new AbortController();
+  #onDrain: () => void = () => {};
+
+  constructor(
+    decode: (bytes: Buffer) => Response,
+    method: Extract<MethodImplementation, { kind: 'serverStream' }>,
+    request: Buffer,
+    metadata: Record<string, string>,
+  ) {
+    const responses = {
+      write: (bytes: Buffer) => {
+        this.received.push(decode(bytes));
+        return !this.full;
+      },
+      onDrain: (listener: () => void) => {
+        this.#onDrain = listener;
+      },
+    };
+    this.ended = method.invoke(request, responses, contextOf(this.#abort.signal, metadata));
+    // A test that expects a failure awaits it later.
+    this.ended.catch(() => {});
+  }
+
+  cancel(): void {
+    this.#abort.abort();
+  }
+
+  /** The client has read everything. */
+  drain(): void {
+    this.full = false;
+    this.#onDrain();
   }
 }
 

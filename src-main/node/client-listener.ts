@@ -25,6 +25,8 @@ export async function listenForClients(
       logger,
       clock,
       watchProgressIntervalMs: config.watchProgressIntervalMs,
+      // etcd looks once in an election timeout, and ends streams when three in a row find no leader.
+      leaderCheckIntervalMs: config.electionTimeoutMs,
     }),
     listen: config.listenClientUrls.map(parseUrl),
     maxReceiveBytes: config.maxRequestBytes + GRPC_OVERHEAD_BYTES,

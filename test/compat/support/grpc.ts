@@ -135,6 +135,11 @@ export async function failure(answer: Promise<unknown>): Promise<GrpcFailure> {
   throw new Error('the call succeeded, though it had to fail');
 }
 
+/** What a call answers, or the status that it fails with. */
+export async function outcome(answer: Promise<unknown>): Promise<unknown> {
+  return answer.catch(() => failure(answer));
+}
+
 /** Runs a case with clients that are closed after it. */
 export async function withClients<T>(
   target: Target,

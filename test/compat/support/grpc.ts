@@ -23,6 +23,7 @@ import {
   TxnRequest,
   type TxnResponse,
   WatchClient,
+  WatchCreateRequest,
   WatchRequest,
   type WatchResponse,
 } from '../../../src-main/proto/etcd/rpc.ts';
@@ -156,17 +157,50 @@ export async function withClients<T>(
 /** One Watch call, and what it has answered so far. */
 export class WatchCall {
   readonly received: WatchResponse[] = [];
+  /** The status that the call ends with; one that is closed here ends with CANCELLED. */
+  readonly ended: Promise<GrpcFailure>;
   readonly #stream: ClientDuplexStream<WatchRequest, WatchResponse>;
 
-  constructor(clients: GrpcClients) {
-    this.#stream = clients.watch.watch();
+  constructor(clients: GrpcClients, metadata: Record<string, string> = {}) {
+    const sent = new Metadata();
+    for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
+    this.#stream = clients.watch.watch(sent);
     this.#stream.on('data', (response: WatchResponse) => this.received.push(response));
-    // Cancelling is how it ends; a failure shows as a response that does not come.
     this.#stream.on('error', () => {});
+    this.ended = new Promise((resolve) =>
+      this.#stream.on('status', ({ code, details }) => resolve({ code, message: details })),
+    );
   }
 
   send(request: Parameters<typeof WatchRequest.fromPartial>[0]): void {
     this.#stream.write(WatchRequest.fromPartial(request));
+  }
+
+  create(value: Partial<WatchCreateRequest>): void {
+    const full = WatchCreateRequest.fromPartial(value);
+    this.send({ requestUnion: { $case: 'createRequest', value: full } });
+  }
+
+  cancel(watchId: number): void {
+    this.send({ requestUnion: { $case: 'cancelRequest', value: { watchId } } });
+  }
+
+  requestProgress(): void {
+    this.send({ requestUnion: { $case: 'progressRequest', value: {} } });
+  }
+
+  /** What came for one watcher. */
+  eventsOf(watchId: number): WatchResponse['events'] {
+    return this.received.flatMap((one) => (one.watchId === watchId ? one.events : []));
+  }
+
+  /** Stops reading: what comes then stays with the server. */
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
   }
 
   /** Waits until `count` responses have come in all, and answers them. */

@@ -16,7 +16,9 @@ export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 
 /** Time that running calls get when the node is asked to stop. */
-const STOP_GRACE_MS = 1_500;
+const STOP_GRACE_MS = 1_000;
+/** A terminal's Ctrl-C may arrive twice, from it and from npm: signals this close are one wish. */
+const SAME_WISH_MS = 100;
 
 /** Runs one node in the foreground until SIGINT or SIGTERM. Resolves with the exit code. */
 export async function runNode(args: string[]): Promise<number> {
@@ -80,6 +82,7 @@ async function serve(config: NodeConfig, logger: Logger): Promise<number> {
     if (code === EXIT_FAILURE) process.exit(code);
     return code;
   } finally {
+    await node.handOver();
     await listener?.stop(STOP_GRACE_MS);
     await node
       .stop()
@@ -99,14 +102,22 @@ async function tidyDataDir(dir: string, logger: Logger): Promise<void> {
   if (removed.length > 0) logger.info('removed what a crash left behind', { files: removed });
 }
 
+/** Resolves with the first signal. A second one ends the process at once: what is on disk is enough. */
 function stopSignal(logger: Logger): Promise<number> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        logger.info('stopping', { signal });
-        resolve(EXIT_OK);
-      });
-    }
+    let askedAtMs: number | undefined;
+    const asked = (signal: NodeJS.Signals) => {
+      const nowMs = systemClock.nowMs();
+      if (askedAtMs !== undefined && nowMs - askedAtMs < SAME_WISH_MS) return;
+      if (askedAtMs !== undefined) {
+        logger.warn('stopped at once by a second signal', { signal });
+        process.exit(EXIT_FAILURE);
+      }
+      askedAtMs = nowMs;
+      logger.info('stopping', { signal });
+      resolve(EXIT_OK);
+    };
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, asked);
   });
 }
 

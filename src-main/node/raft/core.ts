@@ -1,6 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import { MessageType } from '../../proto/raftdeck/raft.ts';
 import { type Configuration, configurationOf, isVoter } from './confchange.ts';
+import { HeldProposals } from './held-proposals.ts';
 import { RaftLog } from './log.ts';
 import type { Progress } from './progress.ts';
 import { ForwardedReads, ReadRounds } from './readindex.ts';
@@ -57,6 +58,8 @@ export class RaftCore {
   readonly log: RaftLog;
   readonly reads = new ReadRounds();
   readonly forwarded: ForwardedReads;
+  /** Other members' proposals that wait for whoever leads next. */
+  readonly held = new HeldProposals();
 
   role: Role = 'follower';
   /** Current term. Never goes down. */

@@ -1,5 +1,11 @@
 import { assert } from '../../base/assert.ts';
-import { ConfChange, EntryType, type Message, MessageType } from '../../proto/raftdeck/raft.ts';
+import {
+  ConfChange,
+  type Entry,
+  EntryType,
+  type Message,
+  MessageType,
+} from '../../proto/raftdeck/raft.ts';
 import { applyChange, isJoint, isLeave } from './confchange.ts';
 import type { RaftCore } from './core.ts';
 import { ENTRY_OVERHEAD_BYTES } from './log.ts';
@@ -157,19 +163,36 @@ function decodeConfChange(data: Buffer): ConfChange | undefined {
   }
 }
 
-/** What a follower forwarded. Whoever proposed it learns of a refusal by its own timeout. */
+/** What another member forwarded. Whoever proposed it learns of a refusal by its own timeout. */
 export function handlePropose(core: RaftCore, message: Message): void {
-  if (core.role !== 'leader') return;
-  const first = message.entries[0];
+  core.held.add(message);
+  releaseHeld(core);
+}
+
+/** Gives held proposals to the log or to the leader, once there is one that takes them. */
+export function releaseHeld(core: RaftCore): void {
+  if (core.held.isEmpty) return;
+  if (core.role === 'leader') {
+    if (core.transferee !== NONE) return;
+    for (const { entries } of core.held.take()) proposeForwarded(core, entries);
+  } else if (core.leader !== NONE) {
+    // This node led until now. A leader is of this term or a later one, so none is sent in a circle.
+    for (const { entries } of core.held.take()) {
+      core.send({ type: MessageType.PROPOSE, to: core.leader, entries });
+    }
+  }
+}
+
+function proposeForwarded(core: RaftCore, entries: readonly Entry[]): void {
+  const [first] = entries;
   if (first?.type === EntryType.CONF_CHANGE) {
     const change = decodeConfChange(first.data);
-    if (change !== undefined && message.entries.length === 1) {
-      proposeConfChangeAsLeader(core, change);
-    }
+    if (change !== undefined && entries.length === 1) proposeConfChangeAsLeader(core, change);
     return;
   }
-  const data = message.entries.map((entry) => entry.data);
-  if (data.length > 0) proposeAsLeader(core, EntryType.NORMAL, data);
+  if (entries.length === 0) return;
+  const data = entries.map((entry) => entry.data);
+  proposeAsLeader(core, EntryType.NORMAL, data);
 }
 
 /**

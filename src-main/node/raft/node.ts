@@ -23,6 +23,7 @@ import {
   handleUnreachable,
   proposeAsLeader,
   proposeConfChangeAsLeader,
+  releaseHeld,
   stepLeader,
   tickLeader,
   transferLeader,
@@ -93,8 +94,10 @@ export class RaftNode {
   tick(): void {
     const core = this.#core;
     for (const context of core.forwarded.tick()) core.readStates.push({ context, index: -1 });
+    core.held.tick(core.config.electionTicks);
     if (core.role === 'leader') {
       tickLeader(core);
+      releaseHeld(core);
       return;
     }
     core.electionElapsed++;
@@ -140,6 +143,7 @@ export class RaftNode {
     } else {
       stepCandidate(core, message);
     }
+    releaseHeld(core);
   }
 
   #stepLocal(message: Message): void {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Message, MessageType } from '../../proto/raftdeck/raft.ts';
 import { ENTRY_OVERHEAD_BYTES } from './log.ts';
 import { Cluster, localMessage } from './testing/cluster.ts';
+import { SIM_CONFIG } from './testing/sim-node.ts';
 
 /** The leader's view of a member. */
 function progress(cluster: Cluster, leader: number, id: number) {
@@ -344,6 +345,54 @@ describe('leader transfer', () => {
     }
     expect(cluster.raft(1).isLeader).toBe(true);
     expect(cluster.propose(1)).toBe('ok');
+  });
+
+  it('keeps what other members forward meanwhile, and passes it on to the successor once', () => {
+    const cluster = new Cluster();
+    cluster.elect(1);
+    cluster.isolate(3);
+    cluster.proposeAndSettle(1);
+    cluster.node(1).act((raft) => raft.transferLeader(3n));
+    expect(cluster.propose(2)).toBe('forwarded');
+    cluster.settle();
+    expect(cluster.raft(1).status().lastIndex).toBe(2);
+    cluster.heal();
+    cluster.run(() => cluster.leader?.id === 3n, 9);
+    // The old leader's entry, the new one's first and the forwarded one.
+    cluster.settle();
+    expect(cluster.raft(3).status()).toMatchObject({ lastIndex: 4, commit: 4 });
+    cluster.run(() => cluster.running.every((node) => node.up.appliedIndex === 4), 9);
+    expect(cluster.leader?.id).toBe(3n);
+  });
+
+  it('proposes what it kept itself if it is given up', () => {
+    const cluster = new Cluster();
+    cluster.elect(1);
+    cluster.isolate(3);
+    cluster.node(1).act((raft) => raft.transferLeader(3n));
+    // It falls due after the half of the transfer's time.
+    for (let i = 0; i < 6; i++) cluster.tickAll();
+    cluster.propose(2);
+    cluster.settle();
+    expect(cluster.raft(1).commit).toBe(1);
+    cluster.run(() => cluster.raft(1).commit === 2, 9);
+    expect(cluster.raft(1).isLeader).toBe(true);
+  });
+
+  it('forgets what it kept when no leader shows up in time', () => {
+    const cluster = new Cluster();
+    cluster.elect(1);
+    const forwarded: Message[] = [];
+    cluster.propose(2);
+    cluster.settleWithout(MessageType.PROPOSE, forwarded);
+    expect(forwarded).toHaveLength(1);
+    // Node 3 starts anew and knows of no leader.
+    const alone = new Cluster();
+    alone.node(3).act((raft) => raft.step({ ...(forwarded[0] as Message), to: 3n }));
+    for (let i = 0; i <= SIM_CONFIG.electionTicks; i++) alone.node(3).act((raft) => raft.tick());
+    alone.packets = [];
+    alone.elect(1);
+    expect(alone.raft(1).commit).toBe(1);
   });
 
   it('can be aimed anew, and also be asked for by the local message', () => {

@@ -113,6 +113,7 @@ export class NodeServer implements Backend {
     this.#transfer = new LeadershipTransfer({
       ...self,
       raft,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
       isConnected,
       wake: () => driver.wake(),
     });
@@ -270,11 +271,15 @@ export class NodeServer implements Backend {
     return this.#transfer.to(target, this.#group.requestTimeoutMs, signal);
   }
 
-  /** Hands leadership on if it can, answers what waits with "stopped", and leaves everything on disk. */
+  /** Before a stop: a successor takes over while everything is still served. */
+  handOver(): Promise<void> {
+    return this.#transfer.handOver();
+  }
+
+  /** Answers what waits with "stopped", and leaves everything on disk. Call handOver() before. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    await this.#transfer.giveUp();
     this.#group.close();
     this.#leases.stop();
     this.#publisher.stop();

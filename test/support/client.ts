@@ -6,8 +6,15 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import {
+  type AlarmMember,
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  CompactionRequest,
+  DefragmentRequest,
+  DeleteRangeRequest,
   KVClient,
   LeaseClient,
+  LeaseGrantRequest,
   MaintenanceClient,
   PutRequest,
   type PutResponse,
@@ -15,6 +22,8 @@ import {
   type RangeResponse,
   StatusRequest,
   type StatusResponse,
+  TxnRequest,
+  type TxnResponse,
   WatchClient,
   WatchRequest,
   type WatchResponse,
@@ -56,6 +65,63 @@ export class TestClient {
   status(timeoutMs = 2_000): Promise<StatusResponse> {
     return call((done) =>
       this.maintenance.status(StatusRequest.create({}), new Metadata(), within(timeoutMs), done),
+    );
+  }
+
+  /** Every key that begins so, with its value, from this member's own state. */
+  async local(prefix: string, timeoutMs = 10_000): Promise<Map<string, string>> {
+    const key = Buffer.from(prefix);
+    const rangeEnd = Buffer.from(prefix);
+    rangeEnd[rangeEnd.length - 1] = (rangeEnd.at(-1) as number) + 1;
+    const request = RangeRequest.fromPartial({ key, rangeEnd, serializable: true });
+    const { kvs } = await call<RangeResponse>((done) =>
+      this.kv.range(request, new Metadata(), within(timeoutMs), done),
+    );
+    return new Map(kvs.map((kv) => [kv.key.toString(), kv.value.toString()]));
+  }
+
+  async delete(key: string, timeoutMs = 10_000): Promise<void> {
+    const request = DeleteRangeRequest.fromPartial({ key: Buffer.from(key) });
+    await call((done) => this.kv.deleteRange(request, new Metadata(), within(timeoutMs), done));
+  }
+
+  txn(request: Parameters<typeof TxnRequest.fromPartial>[0]): Promise<TxnResponse> {
+    const whole = TxnRequest.fromPartial(request);
+    return call((done) => this.kv.txn(whole, new Metadata(), within(10_000), done));
+  }
+
+  /** Resolves once the history is gone from the state, unless `physical` is false. */
+  async compact(revision: number, physical = true): Promise<void> {
+    const request = CompactionRequest.fromPartial({ revision, physical });
+    await call((done) => this.kv.compact(request, new Metadata(), within(60_000), done));
+  }
+
+  async grant(ttlSeconds: number): Promise<void> {
+    const request = LeaseGrantRequest.fromPartial({ TTL: ttlSeconds });
+    await call((done) => this.lease.leaseGrant(request, new Metadata(), within(10_000), done));
+  }
+
+  async alarms(): Promise<AlarmMember[]> {
+    const request = AlarmRequest.fromPartial({ action: AlarmRequest_AlarmAction.GET });
+    const { alarms } = await call<{ alarms: AlarmMember[] }>((done) =>
+      this.maintenance.alarm(request, new Metadata(), within(10_000), done),
+    );
+    return alarms;
+  }
+
+  /** All that there are, as etcdctl does. */
+  async disarm(): Promise<void> {
+    for (const { memberID, alarm } of await this.alarms()) {
+      const action = AlarmRequest_AlarmAction.DEACTIVATE;
+      const request = AlarmRequest.fromPartial({ action, memberID, alarm });
+      await call((done) => this.maintenance.alarm(request, new Metadata(), within(10_000), done));
+    }
+  }
+
+  async defragment(): Promise<void> {
+    const request = DefragmentRequest.create({});
+    await call((done) =>
+      this.maintenance.defragment(request, new Metadata(), within(60_000), done),
     );
   }
 

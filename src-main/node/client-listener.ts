@@ -20,6 +20,7 @@ export async function listenForClients(
   logger: Logger,
   clock: Clock = systemClock,
 ): Promise<ClientListener> {
+  const stopping = new AbortController();
   const server: RpcServer = createH2Server({
     services: createServices(node, {
       logger,
@@ -28,6 +29,7 @@ export async function listenForClients(
       // etcd looks once in an election timeout, and ends streams when three in a row find no leader.
       leaderCheckIntervalMs: config.electionTimeoutMs,
     }),
+    services: createServices(node, { logger, clock, stopping: stopping.signal }),
     listen: config.listenClientUrls.map(parseUrl),
     maxReceiveBytes: config.maxRequestBytes + GRPC_OVERHEAD_BYTES,
     http1: createGateway(node, {
@@ -47,5 +49,10 @@ export async function listenForClients(
     }
     throw error;
   }
-  return server;
+  return {
+    stop(graceMs) {
+      stopping.abort();
+      return server.stop(graceMs);
+    },
+  };
 }

@@ -14,4 +14,6 @@ export interface ApiDeps {
   /** Between two progress notifications of an idle watcher. */
   watchProgressIntervalMs?: number;
   leaderCheckIntervalMs?: number;
+  /** Aborted when the server begins to stop: calls that wait for other clients end then. */
+  stopping?: AbortSignal;
 }

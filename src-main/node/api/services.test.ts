@@ -7,6 +7,8 @@ import {
   MaintenanceService,
   WatchService,
 } from '../../proto/etcd/rpc.ts';
+import { ElectionService } from '../../proto/etcd/v3election.ts';
+import { LockService } from '../../proto/etcd/v3lock.ts';
 import { HealthService } from '../../proto/grpc/health.ts';
 import { createServices } from './services.ts';
 import { TestBackend } from './testing/backend.ts';
@@ -33,6 +35,8 @@ it('implements every method of every service, as the kind that it is', () => {
     LeaseService,
     ClusterService,
     MaintenanceService,
+    LockService,
+    ElectionService,
     HealthService,
   ]
     .flatMap((service): readonly MethodShape[] => Object.values(service))

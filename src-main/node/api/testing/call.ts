@@ -8,9 +8,9 @@ import type {
   ServerStreamDescriptor,
   UnaryDescriptor,
 } from '../../rpc/service.ts';
+import type { Backend } from '../backend.ts';
 import type { ApiDeps } from '../deps.ts';
 import { createServices } from '../services.ts';
-import type { TestBackend } from './backend.ts';
 
 /** What a client has of a method: the other half of the codec. */
 interface ClientCodec<Request, Response> {
@@ -59,7 +59,7 @@ export class TestCaller {
   readonly clock = new TestClock();
   readonly #methods: Map<string, MethodImplementation>;
 
-  constructor(backend: TestBackend, deps: Partial<ApiDeps> = {}) {
+  constructor(backend: Backend, deps: Partial<ApiDeps> = {}) {
     const services = createServices(backend, {
       logger: silentLogger,
       clock: this.clock,

@@ -70,9 +70,10 @@ export class TestClient {
 
   /** Every key that begins so, with its value, from this member's own state. */
   async local(prefix: string, timeoutMs = 10_000): Promise<Map<string, string>> {
-    const key = Buffer.from(prefix);
-    const rangeEnd = Buffer.from(prefix);
-    rangeEnd[rangeEnd.length - 1] = (rangeEnd.at(-1) as number) + 1;
+    // Zero bytes stand for the first key and for no end.
+    const key = Buffer.from(prefix === '' ? '\0' : prefix);
+    const rangeEnd = Buffer.from(prefix === '' ? '\0' : prefix);
+    if (prefix !== '') rangeEnd[rangeEnd.length - 1] = (rangeEnd.at(-1) as number) + 1;
     const request = RangeRequest.fromPartial({ key, rangeEnd, serializable: true });
     const { kvs } = await call<RangeResponse>((done) =>
       this.kv.range(request, new Metadata(), within(timeoutMs), done),

@@ -43,6 +43,12 @@ export interface DriverOptions {
 }
 
 /**
+ * Election timeouts without a leader after which linearizable reads are refused. One election needs no more than two,
+ * so that only a minority, or a cluster that cannot agree, comes so far.
+ */
+const LEADERLESS_ELECTIONS = 3;
+
+/**
  * The loop around one Raft group (DESIGN, a put from the wire to the disk and back): what a turn of the event loop
  * brought goes into Raft together, out to the followers and to the log at once, and is applied once committed.
  */
@@ -67,6 +73,7 @@ export class RaftDriver {
     this.reads = new ReadBatcher(
       (context) => options.raft.readIndex(context),
       Math.max(50, options.electionTimeoutMs / 2),
+      LEADERLESS_ELECTIONS * options.electionTimeoutMs,
     );
     this.#writer = new WalWriter(
       options.wal,
@@ -87,7 +94,7 @@ export class RaftDriver {
       this.#o.raft.tick();
       const now = this.#o.clock.nowMs();
       this.#o.proposals.expire(now, this.#o.raft.leader);
-      this.reads.tick(now);
+      this.reads.tick(now, this.#o.raft.leader !== 0n);
       this.wake();
     };
     this.#cancelTick = this.#o.clock.setTimer(this.#o.tickMs, tick);

@@ -32,10 +32,19 @@ export class ReadBatcher {
   #context = 0;
   /** Waiters in #next, #round and #confirmed. */
   #pending = 0;
+  readonly #leaderlessLimitMs: number;
+  /** Since when no leader has been known; undefined while one is. */
+  #leaderlessSinceMs: number | undefined;
 
-  constructor(ask: (context: number) => boolean, retryMs: number) {
+  /** After `leaderlessLimitMs` without a leader reads are refused with NoLeader instead of waiting for one. */
+  constructor(
+    ask: (context: number) => boolean,
+    retryMs: number,
+    leaderlessLimitMs = Number.POSITIVE_INFINITY,
+  ) {
     this.#ask = ask;
     this.#retryMs = retryMs;
+    this.#leaderlessLimitMs = leaderlessLimitMs;
   }
 
   request(deadlineMs: number): Promise<void> {
@@ -76,7 +85,7 @@ export class ReadBatcher {
     }
   }
 
-  tick(nowMs: number): void {
+  tick(nowMs: number, hasLeader = true): void {
     const round = this.#round;
     if (round !== undefined && nowMs - round.startedMs >= this.#retryMs) {
       this.#round = undefined;
@@ -84,7 +93,17 @@ export class ReadBatcher {
     }
     this.#next = this.#expire(this.#next, nowMs);
     for (const entry of this.#confirmed) entry.waiters = this.#expire(entry.waiters, nowMs);
+    this.#leaderlessSinceMs = hasLeader ? undefined : (this.#leaderlessSinceMs ?? nowMs);
+    if (nowMs - (this.#leaderlessSinceMs ?? nowMs) >= this.#leaderlessLimitMs) this.#refuse();
     this.startRound(nowMs);
+  }
+
+  /** In a minority there is no leader to wait for. What is confirmed needs none any more. */
+  #refuse(): void {
+    const waiters = this.#next;
+    this.#next = [];
+    this.#pending -= waiters.length;
+    for (const waiter of waiters) waiter.reject(nodeError('NoLeader'));
   }
 
   failAll(code: NodeErrorCode): void {

@@ -68,6 +68,12 @@ export class TestClient {
     );
   }
 
+  /** As the key was at a revision. */
+  at(key: string, revision: number): Promise<RangeResponse> {
+    const request = RangeRequest.fromPartial({ key: Buffer.from(key), revision });
+    return call((done) => this.kv.range(request, new Metadata(), within(10_000), done));
+  }
+
   /** Every key that begins so, with its value, from this member's own state. */
   async local(prefix: string, timeoutMs = 10_000): Promise<Map<string, string>> {
     // Zero bytes stand for the first key and for no end.

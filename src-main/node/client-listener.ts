@@ -25,11 +25,11 @@ export async function listenForClients(
     services: createServices(node, {
       logger,
       clock,
+      stopping: stopping.signal,
       watchProgressIntervalMs: config.watchProgressIntervalMs,
       // etcd looks once in an election timeout, and ends streams when three in a row find no leader.
       leaderCheckIntervalMs: config.electionTimeoutMs,
     }),
-    services: createServices(node, { logger, clock, stopping: stopping.signal }),
     listen: config.listenClientUrls.map(parseUrl),
     maxReceiveBytes: config.maxRequestBytes + GRPC_OVERHEAD_BYTES,
     http1: createGateway(node, {

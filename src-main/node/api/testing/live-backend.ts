@@ -83,7 +83,20 @@ export class LiveBackend implements Backend {
     return { fileBytes: 0, inUseBytes: 0 };
   }
 
-  async defragment(): Promise<void> {}
+  readonly isLearner = false;
+  readonly isCapable = true;
+  readonly memberAdd = notHere;
+  readonly memberRemove = notHere;
+  readonly memberUpdate = notHere;
+  readonly memberPromote = notHere;
+  readonly openSnapshot = notHere;
+  readonly hashKv = notHere;
+  readonly hash = notHere;
+  readonly defragment = notHere;
+  readonly moveLeader = notHere;
+}
 
-  async moveLeader(): Promise<void> {}
+/** What needs more of a node than its state machine. */
+async function notHere(): Promise<never> {
+  throw new Error('not part of this backend');
 }

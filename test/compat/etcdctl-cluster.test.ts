@@ -8,7 +8,8 @@ import {
   tempDir,
   until,
 } from '../support/cluster.ts';
-import { type Engine, initialCluster, TestNode } from '../support/node.ts';
+import type { Engine } from '../support/members.ts';
+import { initialCluster, TestNode } from '../support/node.ts';
 import { etcdWanted, raftdeckWanted } from './support/targets.ts';
 
 /** A running cluster of three, and a place for a fourth. */

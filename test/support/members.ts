@@ -9,14 +9,28 @@ export interface NodeExit {
   stderr: string;
 }
 
+/** Ours or the real one: both take the same flags. */
+export type Engine = 'raftdeck' | 'etcd';
+
+const COMMANDS: Record<Engine, [string, string[]]> = {
+  raftdeck: [process.execPath, [NODE_MAIN]],
+  etcd: ['etcd', ['--logger', 'zap']],
+};
+
 /** One process of a node, started with flags alone. */
 export class NodeProcess {
   readonly process: ChildProcess;
   readonly exit: Promise<NodeExit>;
   #stderr = '';
 
-  constructor(flags: string[], env: NodeJS.ProcessEnv = {}, options: SpawnOptions = {}) {
-    this.process = spawn(process.execPath, [NODE_MAIN, ...flags], {
+  constructor(
+    flags: string[],
+    env: NodeJS.ProcessEnv = {},
+    options: SpawnOptions = {},
+    engine: Engine = 'raftdeck',
+  ) {
+    const [command, before] = COMMANDS[engine];
+    this.process = spawn(command, [...before, ...flags], {
       ...options,
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...env },

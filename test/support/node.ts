@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestClient } from './client.ts';
-import { NODE_MAIN } from './cluster.ts';
+import { type Engine, NodeProcess, url } from './members.ts';
 
 export interface NodeSpec {
   name: string;
@@ -12,19 +11,10 @@ export interface NodeSpec {
   peerPort: number;
 }
 
-export const nodeUrl = (port: number): string => `http://127.0.0.1:${port}`;
-
 /** `name=url,…` of these nodes, for --initial-cluster. */
 export function initialCluster(nodes: readonly NodeSpec[]): string {
-  return nodes.map(({ name, peerPort }) => `${name}=${nodeUrl(peerPort)}`).join();
+  return nodes.map(({ name, peerPort }) => `${name}=${url(peerPort)}`).join();
 }
-
-export type Engine = 'raftdeck' | 'etcd';
-
-const COMMANDS: Record<Engine, [string, string[]]> = {
-  raftdeck: [process.execPath, [NODE_MAIN]],
-  etcd: ['etcd', []],
-};
 
 /** One node process, ours or etcd's, which take the same flags: started, killed and started again. */
 export class TestNode {
@@ -33,14 +23,13 @@ export class TestNode {
   readonly peerUrl: string;
   readonly client: TestClient;
   readonly #engine: Engine;
-  #process: ChildProcess | undefined;
-  #exited: Promise<number | null> = Promise.resolve(null);
+  #process: NodeProcess | undefined;
 
   constructor(spec: NodeSpec, engine: Engine = 'raftdeck') {
     this.spec = spec;
     this.#engine = engine;
-    this.url = nodeUrl(spec.clientPort);
-    this.peerUrl = nodeUrl(spec.peerPort);
+    this.url = url(spec.clientPort);
+    this.peerUrl = url(spec.peerPort);
     this.client = new TestClient(this.url);
   }
 
@@ -63,36 +52,22 @@ export class TestNode {
     args.push('--listen-client-urls', this.url, '--listen-peer-urls', this.peerUrl);
     args.push('--heartbeat-interval', '50', '--election-timeout', '300');
     args.push('--advertise-client-urls', this.url, '--initial-advertise-peer-urls', this.peerUrl);
-    if (this.#engine === 'etcd') args.push('--logger', 'zap');
     args.push('--log-outputs', `${this.dataDir}.log`, ...flags);
-    const [command, before] = COMMANDS[this.#engine];
-    const child = spawn(command, [...before, ...args], { stdio: 'ignore' });
-    this.#process = child;
-    this.#exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+    this.#process = new NodeProcess(args, {}, {}, this.#engine);
     return this;
   }
 
   /** Its exit code, once it has ended; null after a signal. */
-  exited(): Promise<number | null> {
-    return this.#exited;
+  async exited(): Promise<number | null> {
+    return (await this.#process?.exit)?.code ?? null;
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
-    const child = this.#process;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      child.kill(signal);
-    }
-    return this.#exited;
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#process?.kill(signal);
+    return (await this.#process?.kill(signal))?.code ?? null;
   }
 
   async dispose(): Promise<void> {
     this.client.close();
-    // A stopped process does not even die before it goes on.
-    this.signal('SIGCONT');
     await this.kill();
   }
 }

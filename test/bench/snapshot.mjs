@@ -60,6 +60,11 @@ const fileMib = () => {
   const smaps = readFileSync(`/proc/${node.pid}/status`, 'utf8');
   return Math.round(Number(/RssFile:\s+(\d+)/.exec(smaps)[1]) / 1024);
 };
+/** Of all threads, in seconds: what a machine with other work to do does not change. */
+const cpuSeconds = () => {
+  const fields = readFileSync(`/proc/${node.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+};
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function fill(round) {
@@ -116,6 +121,7 @@ async function save(name) {
     peakAnonymous = Math.max(peakAnonymous, residentMib() - fileMib());
   }, 20);
   const stop = probe();
+  const cpu = cpuSeconds();
   const started = performance.now();
   let first = 0;
   let bytes = 0;
@@ -131,7 +137,8 @@ async function save(name) {
   clearInterval(watch);
   if (!hash.digest().equals(last)) throw new Error('the digest does not match');
   console.log(
-    `${name}: ${(bytes / MIB).toFixed(0)} MiB in ${seconds.toFixed(1)} s, first byte after ${(first / 1000).toFixed(1)} s`,
+    `${name}: ${(bytes / MIB).toFixed(0)} MiB in ${seconds.toFixed(1)} s ` +
+      `(${(cpuSeconds() - cpu).toFixed(1)} s of CPU), first byte after ${(first / 1000).toFixed(1)} s`,
   );
   console.log(`  puts meanwhile: ${await stop()}`);
   console.log(

@@ -1,8 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** What is read between two turns of the event loop: some milliseconds of work. */
-const SLICE_ROWS = 250;
-const SLICE_BYTES = 1024 * 1024;
+/**
+ * What is read between two turns of the event loop: about a millisecond of work. A put takes several
+ * turns and waits for a slice in each.
+ */
+const SLICE_ROWS = 100;
+const SLICE_BYTES = 256 * 1024;
 
 /** Cuts a long read into slices, with requests served in between. */
 export class Pacer {

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { HashRequest, RequestOp } from '../../src-main/proto/etcd/rpc.ts';
-import { removeDir, tempDir, type Up, until, up } from '../support/cluster.ts';
+import { freeBasePort, removeDir, tempDir, type Up, until, up } from '../support/cluster.ts';
 import { compatSuite } from './support/compat.ts';
 import { call, failure, GrpcClients, withClients } from './support/grpc.ts';
 
@@ -105,7 +105,7 @@ afterEach(async () => {
 
 test('three members of ours have the same sums, before and after a compaction', async () => {
   const dir = tempDir();
-  cluster = await up(dir, ['--nodes', '3']);
+  cluster = await up(dir, ['--nodes', '3', '--base-port', String(await freeBasePort(6))]);
   const members = cluster.endpoints.map((url) => {
     const address = url.replace(/^http:\/\//, '');
     const clients = new GrpcClients({ address });
@@ -113,6 +113,10 @@ test('three members of ours have the same sums, before and after a compaction', 
     return clients;
   });
   const [first, second] = members as [GrpcClients, GrpcClients];
+  // A quorum is enough for a leader, so one may still be starting.
+  for (const member of members) {
+    await until('every member serves', () => member.hashKv().catch(() => undefined));
+  }
   for (let i = 0; i < 40; i++) {
     const ops = Array.from({ length: 100 }, (_, k) => put(`key ${(i * 37 + k) % 900}`, `${i}`));
     await (i % 2 === 0 ? first : second).txn({ success: ops });

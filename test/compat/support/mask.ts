@@ -29,6 +29,7 @@ const REVISIONS = new Set([
   'modRevision',
   'compactRevision',
   'CompactRevision',
+  'rev',
 ]);
 
 /**

@@ -112,8 +112,8 @@ export class ConcurrencyClients extends GrpcClients {
     return call((...rest) => this.#election.leader({ name: bytes(name) }, ...rest));
   }
 
-  observe(name: string): ObserveCall {
-    return new ObserveCall(this.#election.observe({ name: bytes(name) }));
+  observe(name: string, metadata = new Metadata()): ObserveCall {
+    return new ObserveCall(this.#election.observe({ name: bytes(name) }, metadata));
   }
 
   /** The keys of a queue, in the order of their creation. */

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { seededRandom } from '../base/prng.ts';
@@ -21,7 +21,7 @@ const STOP_GRACE_MS = 1_000;
 const SAME_WISH_MS = 100;
 
 /** Runs one node in the foreground until SIGINT or SIGTERM. Resolves with the exit code. */
-export async function runNode(args: string[]): Promise<number> {
+export async function runNode(args: string[], clock: Clock = systemClock): Promise<number> {
   let config: NodeConfig | undefined;
   let logger: Logger;
   try {
@@ -33,7 +33,7 @@ export async function runNode(args: string[]): Promise<number> {
     return EXIT_USAGE;
   }
   try {
-    return await serve(config, logger);
+    return await serve(config, logger, clock);
   } catch (error) {
     logger.error('node cannot start', { reason: errorMessage(error) });
     complain(error);
@@ -41,7 +41,7 @@ export async function runNode(args: string[]): Promise<number> {
   }
 }
 
-async function serve(config: NodeConfig, logger: Logger): Promise<number> {
+async function serve(config: NodeConfig, logger: Logger, clock: Clock): Promise<number> {
   const opened = await openNode(config, logger);
   await tidyDataDir(config.dataDir, logger);
   let fail: (error: unknown) => void = () => {};
@@ -65,7 +65,7 @@ async function serve(config: NodeConfig, logger: Logger): Promise<number> {
   const node = new NodeServer({
     config,
     opened,
-    clock: systemClock,
+    clock,
     random: seededRandom(Number(process.hrtime.bigint() & 0xffffffffn) ^ process.pid),
     startMs: Date.now(),
     logger,
@@ -75,7 +75,7 @@ async function serve(config: NodeConfig, logger: Logger): Promise<number> {
   let listener: ClientListener | undefined;
   try {
     await node.start();
-    listener = await listenForClients(node, config, logger);
+    listener = await listenForClients(node, config, logger, clock);
     logger.info('serving clients', { urls: config.listenClientUrls });
     const code = await Promise.race([failed, removed, stopSignal(logger)]);
     // After a failure nothing more may be written, not even in closing: what is on disk is the truth.

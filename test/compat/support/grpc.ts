@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type CallOptions,
   type ClientDuplexStream,
@@ -40,9 +41,15 @@ export class GrpcClients {
   readonly cluster: ClusterClient;
   readonly maintenance: MaintenanceClient;
 
-  constructor({ address }: Pick<Target, 'address'>) {
+  /** `ownConnection`: not the one that all others to the same address share. */
+  constructor({ address }: Pick<Target, 'address'>, ownConnection = false) {
     const insecure = credentials.createInsecure();
-    const options = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
+    const options = {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      // Tells pools of connections apart, whatever its value means.
+      ...(ownConnection && { 'grpc.primary_user_agent': `own-${randomUUID()}` }),
+    };
     this.kv = new KVClient(address, insecure, options);
     this.watch = new WatchClient(address, insecure, options);
     this.lease = new LeaseClient(address, insecure, options);
@@ -161,11 +168,18 @@ export class WatchCall {
   readonly ended: Promise<GrpcFailure>;
   readonly #stream: ClientDuplexStream<WatchRequest, WatchResponse>;
 
-  constructor(clients: GrpcClients, metadata: Record<string, string> = {}) {
+  constructor(
+    clients: GrpcClients,
+    metadata: Record<string, string> = {},
+    onResponse: (response: WatchResponse) => void = () => {},
+  ) {
     const sent = new Metadata();
     for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
     this.#stream = clients.watch.watch(sent);
-    this.#stream.on('data', (response: WatchResponse) => this.received.push(response));
+    this.#stream.on('data', (response: WatchResponse) => {
+      this.received.push(response);
+      onResponse(response);
+    });
     this.#stream.on('error', () => {});
     this.ended = new Promise((resolve) =>
       this.#stream.on('status', ({ code, details }) => resolve({ code, message: details })),

@@ -18,6 +18,8 @@ export interface Target {
   /** host:port of the client URL. */
   address: string;
   dataDir: string;
+  /** Of the process that runs now. */
+  readonly pid: number;
   /** Ends it without warning and starts it again on the same folder. */
   killAndRestart(): Promise<void>;
   stop(): Promise<void>;
@@ -76,6 +78,9 @@ export async function startTarget(
     name,
     address: `127.0.0.1:${port}`,
     dataDir,
+    get pid() {
+      return child.pid as number;
+    },
     async killAndRestart() {
       await stop(child, 'SIGKILL');
       child = await launch();

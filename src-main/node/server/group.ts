@@ -86,10 +86,10 @@ export class RaftGroup {
     this.driver = this.#makeDriver(tickMs);
     this.history = new HistoryCompactor(
       state,
-      { rows: config.compactionBatchLimit, restMs: config.compactionSleepMs },
-      deps.clock,
       () => this.driver.isInstalling,
       deps.onFatal,
+      { sliceRows: config.compactionBatchLimit, restMs: config.compactionSleepMs },
+      deps.clock,
     );
     this.#logCompactor = new LogCompactor(
       {

@@ -1,10 +1,10 @@
 import type { Clock } from '../../base/clock.ts';
 import type { StateMachine } from '../apply/types.ts';
 
+/** How fast a compaction goes about it: etcd's --experimental-compaction-batch-limit and -sleep-interval. */
 export interface CompactionPace {
-  /** Rows of history removed in one go (--experimental-compaction-batch-limit). */
-  rows: number;
-  /** Rest after each (--experimental-compaction-sleep-interval); 0: only what waits is served. */
+  /** Rows of history removed in one turn of the event loop, and the rest after it; 0 lets one turn's requests pass. */
+  sliceRows: number;
   restMs: number;
 }
 
@@ -17,14 +17,15 @@ export class HistoryCompactor {
   readonly #clock: Clock;
   #running = false;
   #stopped = false;
+  #cancelRest: () => void = () => {};
 
   /** `isPaused`: nothing may be written now, a snapshot is replacing the state; whoever ends that kicks again. */
   constructor(
     state: StateMachine,
-    pace: CompactionPace,
-    clock: Clock,
     isPaused: () => boolean,
     onFatal: (error: unknown) => void,
+    pace: CompactionPace,
+    clock: Clock,
   ) {
     this.#state = state;
     this.#isPaused = isPaused;
@@ -42,6 +43,7 @@ export class HistoryCompactor {
 
   stop(): void {
     this.#stopped = true;
+    this.#cancelRest();
   }
 
   #slice(): void {
@@ -50,11 +52,16 @@ export class HistoryCompactor {
       return;
     }
     try {
-      this.#state.compactSlice(this.#pace.rows);
-      if (this.#pace.restMs > 0) this.#clock.setTimer(this.#pace.restMs, () => this.#slice());
-      else setImmediate(() => this.#slice());
+      this.#state.compactSlice(this.#pace.sliceRows);
+      this.#next();
     } catch (error) {
       this.#onFatal(error);
     }
+  }
+
+  #next(): void {
+    const { restMs } = this.#pace;
+    if (restMs === 0) setImmediate(() => this.#slice());
+    else this.#cancelRest = this.#clock.setTimer(restMs, () => this.#slice());
   }
 }

@@ -273,7 +273,7 @@ describe('the stream of a snapshot', () => {
         third.on('error', resolve);
         third.resume();
       });
-      expect(refused).toMatchObject({ code: 8, details: 'etcdserver: too many requests' });
+      expect(refused).toMatchObject({ code: 2, details: 'etcdserver: too many requests' });
       // The node serves others while they stand still.
       await clients.set('meanwhile', '1');
       for (const stream of streams) stream.cancel();

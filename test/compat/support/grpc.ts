@@ -118,9 +118,10 @@ type Done<Response> = (error: ServiceError | null, response: Response) => void;
 /** Makes a unary call with a deadline: `call((...rest) => clients.kv.put(request, ...rest))`. */
 export function call<Response>(
   start: (metadata: Metadata, options: Partial<CallOptions>, done: Done<Response>) => unknown,
+  timeoutMs: number = CALL_TIMEOUT_MS,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
+    const options = { deadline: Date.now() + timeoutMs };
     start(new Metadata(), options, (error, response) =>
       error === null ? resolve(response) : reject(error),
     );

@@ -156,13 +156,19 @@ test('readers that stop reading hold up nobody, cost little, and miss nothing', 
     expect(watcher.eventsOf(1)).toHaveLength(EVENTS);
     watcher.close();
 
+    const idle = ownMemory();
     await timed('ten readers catch up', async () => {
       for (const call of stopped) call.resume();
       for (const call of stopped) {
-        const all = () => call.received.flatMap(({ events }) => events).length >= EVENTS;
+        const all = () => {
+          peak = Math.max(peak, ownMemory());
+          return call.received.flatMap(({ events }) => events).length >= EVENTS;
+        };
         await until('all 50 MB', all, CATCH_UP_TIMEOUT_MS);
       }
     });
+    // What was sent is not kept.
+    expect(peak - idle).toBeLessThan(200 * MB);
     // Live again, without what came before coming again.
     await clients.set('slow/last', '');
     for (const call of stopped) {

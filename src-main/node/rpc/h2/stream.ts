@@ -15,6 +15,9 @@ export interface StreamListener {
   onSent(): void;
 }
 
+/** In the place of a chunk that was sent. */
+const SENT = Buffer.alloc(0);
+
 export type ResponseHeaders = ConstantHeaders | readonly HeaderField[];
 
 /** What a stream wants of its connection. */
@@ -107,12 +110,14 @@ export class H2Stream {
       piece(chunk, start, end);
       left -= end - start;
       this.#headOffset = end;
-      if (end < chunk.length) return;
+      if (end < chunk.length) break;
+      // A stream that is never quite empty must not keep what it has sent.
+      this.#chunks[this.#head] = SENT;
       this.#headOffset = 0;
       this.#head += 1;
     }
     // Moving what remains is worth it once half of the array is spent.
-    if (this.#head * 2 < this.#chunks.length) return;
+    if (this.#head === 0 || this.#head * 2 < this.#chunks.length) return;
     this.#chunks.splice(0, this.#head);
     this.#head = 0;
   }

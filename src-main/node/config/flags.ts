@@ -107,14 +107,14 @@ export const FLAGS = {
   'experimental-compaction-batch-limit': flag(
     '<n>',
     integer(1, 100_000),
-    '250',
+    '50',
     'rows of history that a compaction removes before it lets requests pass (etcd: 1000)',
   ),
   'experimental-compaction-sleep-interval': flag(
     '<duration>',
     duration,
     '0s',
-    'rest of a compaction after each of these; 0: until waiting requests had their turn',
+    'least rest of a compaction after each of these; it rests three times as long as it worked',
   ),
   logger: flag('<kind>', choice('zap'), 'zap', 'zap: lines of JSON, the only kind there is'),
   'log-level': flag('<level>', choice(...LEVELS), 'info', `least level to log: ${LEVELS.join()}`),

@@ -1,16 +1,26 @@
 import type { Clock } from '../../base/clock.ts';
 import type { StateMachine } from '../apply/types.ts';
 
+/** The part of the state machine that compactions need. */
+export type CompactionState = Pick<StateMachine, 'pendingCompaction' | 'compactSlice'>;
+
 /** How fast a compaction goes about it: etcd's --experimental-compaction-batch-limit and -sleep-interval. */
 export interface CompactionPace {
-  /** Rows of history removed in one turn of the event loop, and the rest after it; 0 lets one turn's requests pass. */
+  /** Rows of history removed in one turn of the event loop. */
   sliceRows: number;
+  /** Least rest after it. */
   restMs: number;
 }
 
+/**
+ * A compaction rests this many times as long as its slice took, so that it never takes more than a quarter of the
+ * event loop: a put needs several turns, and without a rest would wait for a slice in each of them.
+ */
+const REST_FACTOR = 3;
+
 /** Removes what a compaction left behind, in slices, with requests served in between. Goes on after a restart. */
 export class HistoryCompactor {
-  readonly #state: StateMachine;
+  readonly #state: CompactionState;
   readonly #isPaused: () => boolean;
   readonly #onFatal: (error: unknown) => void;
   readonly #pace: CompactionPace;
@@ -21,7 +31,7 @@ export class HistoryCompactor {
 
   /** `isPaused`: nothing may be written now, a snapshot is replacing the state; whoever ends that kicks again. */
   constructor(
-    state: StateMachine,
+    state: CompactionState,
     isPaused: () => boolean,
     onFatal: (error: unknown) => void,
     pace: CompactionPace,
@@ -52,16 +62,14 @@ export class HistoryCompactor {
       return;
     }
     try {
+      const startedMs = this.#clock.nowMs();
       this.#state.compactSlice(this.#pace.sliceRows);
-      this.#next();
+      const restMs = REST_FACTOR * (this.#clock.nowMs() - startedMs);
+      this.#cancelRest = this.#clock.setTimer(Math.max(restMs, this.#pace.restMs), () =>
+        this.#slice(),
+      );
     } catch (error) {
       this.#onFatal(error);
     }
-  }
-
-  #next(): void {
-    const { restMs } = this.#pace;
-    if (restMs === 0) setImmediate(() => this.#slice());
-    else this.#cancelRest = this.#clock.setTimer(restMs, () => this.#slice());
   }
 }

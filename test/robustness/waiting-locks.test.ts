@@ -21,11 +21,7 @@ async function startMembers() {
 }
 
 function connect(host: string): ConcurrencyClients {
-  const clients = new ConcurrencyClients({
-    name: 'raftdeck',
-    address: host.replace('http://', ''),
-    stop: async () => {},
-  });
+  const clients = new ConcurrencyClients({ address: host.replace('http://', '') });
   closing.push(() => clients.close());
   return clients;
 }

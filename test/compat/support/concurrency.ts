@@ -61,7 +61,7 @@ export class ConcurrencyClients extends GrpcClients {
   readonly #lock: LockClient;
   readonly #election: ElectionClient;
 
-  constructor(target: Target) {
+  constructor(target: Pick<Target, 'address'>) {
     super(target);
     const insecure = credentials.createInsecure();
     this.#lock = new LockClient(target.address, insecure);

@@ -214,7 +214,7 @@ test.skipIf(process.platform === 'win32')('a folder that may only be read is ref
 test('a folder whose log is gone is refused rather than begun anew', async () => {
   const folder = copy('no-log');
   rmSync(join(folder, 'member', 'wal'), { recursive: true });
-  says(await refused(folder), /no write-ahead log but the state has data/, /rejoin/);
+  says(await refused(folder), /no write-ahead log/, /add it anew/);
 });
 
 test('what a crash left half-made is gone after a start', async () => {

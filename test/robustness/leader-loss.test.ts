@@ -134,6 +134,8 @@ test('a cluster that is killed as a whole comes back with its data on the same f
   const second = await start(dir, port);
   expect(second.endpoints).toEqual(first.endpoints);
   for (const member of connect(second)) {
+    // There is a leader as soon as two of them run.
+    await until('it serves', () => member.status(500).catch(() => undefined));
     for (let i = 0; i < 50; i += 7) {
       expect((await member.get(`/kept/${i}`)).kvs[0]?.value.toString()).toBe(`v${i}`);
     }

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { idToHex } from '../../base/bytes.ts';
+import { systemClock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Member } from '../../proto/etcd/rpc.ts';
@@ -56,10 +57,9 @@ export async function openNode(config: NodeConfig, logger: Logger): Promise<Open
       memberId: selfId(config),
     };
     const state = createStateMachine(store, options);
-    if (marker === undefined || !(await walExists(walDir))) {
-      if (marker !== undefined && state.appliedIndex > FIRST.index) throw logMissing(walDir);
-      return await createNew(config, logger, walDir, store, state);
-    }
+    if (marker === undefined) return await createNew(config, logger, walDir, store, state);
+    // It comes last at a first start, so there was a log: without it a member could vote twice in a term.
+    if (!(await walExists(walDir))) throw logMissing(walDir);
     return await reopen(config, logger, marker, walDir, store, state);
   } catch (error) {
     await store.close();
@@ -74,8 +74,8 @@ function memberRemoved(): CodedError {
 }
 
 function logMissing(walDir: string): CodedError {
-  return new CodedError('WalMissing', `${walDir} has no write-ahead log but the state has data`, {
-    hint: 'Put the log back, or remove the data folder and let the member rejoin.',
+  return new CodedError('WalMissing', `${walDir} has no write-ahead log`, {
+    hint: 'Put the log back; or remove this member from the cluster and its folder, and add it anew.',
   });
 }
 
@@ -118,7 +118,7 @@ function foundCluster(config: NodeConfig): Beginning {
 
 /** One that joins knows who is there, and nothing else: it has no vote before the leader's snapshot gives it one. */
 async function enterCluster(config: NodeConfig, logger: Logger): Promise<Beginning> {
-  const { clusterId, memberId, members } = await joinCluster(config, logger);
+  const { clusterId, memberId, members } = await joinCluster(config, systemClock, logger);
   return {
     identity: { clusterId, memberId },
     members,
@@ -175,6 +175,16 @@ async function reopen(
   const { wal, recovery } = await openWal(walDir);
   if (recovery.tornBytes > 0) {
     logger.warn('cut a torn tail off the write-ahead log', { bytes: recovery.tornBytes });
+  }
+  if (state.members().length === 0) {
+    await wal.close();
+    throw new CodedError(
+      'StateMissing',
+      `${config.dataDir}/member/state is empty but there is a log`,
+      {
+        hint: 'Put the state back; or remove this member from the cluster and its folder, and add it anew.',
+      },
+    );
   }
   const { memberId } = recovery.metadata;
   const foreign = whyForeign(config, marker, memberId, state.members());

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import { CodedError, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Member } from '../../proto/etcd/rpc.ts';
@@ -13,25 +14,45 @@ export interface JoinedCluster {
   members: Member[];
 }
 
+/** How long to ask for, until a member that was just added is known to whoever answers. */
+const JOIN_TIMEOUT_MS = 5_000;
+const RETRY_MS = 200;
+
 /**
  * Asks the members named by --initial-cluster who is in the cluster that this node is to join. It must have been added
- * before: the cluster knows it by its peer URLs. Rejects with JoinFailed, saying what to do.
+ * before: the cluster knows it by its peer URLs. A member that answers may not have heard of that yet, so it is asked
+ * for some seconds. Rejects with JoinFailed, saying what to do.
  */
-export async function joinCluster(config: NodeConfig, logger: Logger): Promise<JoinedCluster> {
-  const answer = await askAny(config, logger);
-  const urls = sorted(config.initialAdvertisePeerUrls);
-  const self = answer.members.find(({ peerURLs }) => sorted(peerURLs) === urls);
-  if (self === undefined) {
-    throw new CodedError('JoinFailed', `the cluster has no member with the peer URLs ${urls}`, {
-      hint: `Add it first: etcdctl member add ${config.name} --peer-urls=${urls}`,
-    });
+export async function joinCluster(
+  config: NodeConfig,
+  clock: Clock,
+  logger: Logger,
+): Promise<JoinedCluster> {
+  const deadlineMs = clock.nowMs() + JOIN_TIMEOUT_MS;
+  for (;;) {
+    const answer = await askAny(config, logger);
+    const self = findSelf(config, answer);
+    if (self !== undefined) {
+      return { clusterId: answer.clusterId, memberId: self.ID, members: answer.members };
+    }
+    if (clock.nowMs() >= deadlineMs) break;
+    await new Promise<void>((resolve) => clock.setTimer(RETRY_MS, resolve));
   }
-  if (self.name !== '' && self.name !== config.name) {
+  const urls = sorted(config.initialAdvertisePeerUrls);
+  throw new CodedError('JoinFailed', `the cluster has no member with the peer URLs ${urls}`, {
+    hint: `Add it first: etcdctl member add ${config.name} --peer-urls=${urls}`,
+  });
+}
+
+function findSelf(config: NodeConfig, { members }: PeerMembers): Member | undefined {
+  const urls = sorted(config.initialAdvertisePeerUrls);
+  const self = members.find(({ peerURLs }) => sorted(peerURLs) === urls);
+  if (self !== undefined && self.name !== '' && self.name !== config.name) {
     throw new CodedError('JoinFailed', `the peer URLs ${urls} belong to member ${self.name}`, {
       hint: 'Use its --name, or other peer URLs.',
     });
   }
-  return { clusterId: answer.clusterId, memberId: self.ID, members: answer.members };
+  return self;
 }
 
 async function askAny(config: NodeConfig, logger: Logger): Promise<PeerMembers> {

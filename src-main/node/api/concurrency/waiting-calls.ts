@@ -3,9 +3,10 @@ import { apiError, grpcError } from '../errors.ts';
 
 /**
  * Calls of one node that may wait at once for a lock, for an election or for news of one. Each
- * holds a watcher and an open call; more are refused with TooManyRequests.
+ * holds a watcher and an open call; more are refused with TooManyRequests. Well below the number of
+ * proposals that may wait, so that all of them can leave their queues at once.
  */
-export const MAX_WAITING_CALLS = 50_000;
+export const MAX_WAITING_CALLS = 10_000;
 
 /** The calls of a node that wait for other clients. A node that stops does not wait with them. */
 export class WaitingCalls {

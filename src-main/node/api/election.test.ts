@@ -66,7 +66,7 @@ describe('a campaign', () => {
     expect((await leader()).kv).toMatchObject({ value: bytes('other'), version: 2 });
   });
 
-  it('is withdrawn when the caller gives up, and keeps its place after any other failure', async () => {
+  it('is withdrawn when the caller gives up, and stays after any other failure', async () => {
     const { backend, campaign, elect } = setUp(1n, 2n, 3n);
     await elect(1n, 'one');
     const abort = new AbortController();

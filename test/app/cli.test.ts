@@ -62,7 +62,7 @@ describe('the command line', () => {
   it('refuses an unknown flag of a node', async () => {
     const { code, stderr } = await raftdeck(['node', '--nam', 'x']).exit;
     expect(code).toBe(2);
-    expect(stderr).toContain('unknown flag --nam');
+    expect(stderr).toBe('raftdeck node: unknown flag --nam\n  Did you mean --name?\n');
   });
 });
 

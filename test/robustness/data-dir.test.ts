@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open as openLmdb } from 'lmdb';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { freeBasePort, removeDir, tempDir } from '../support/cluster.ts';
+import { TestClient } from '../support/client.ts';
+import { freeBasePort, removeDir, tempDir, until } from '../support/cluster.ts';
 import { NodeProcess, url } from '../support/members.ts';
 
 let dir: string;
@@ -26,6 +27,9 @@ beforeAll(async () => {
   base = await freeBasePort(4);
   const first = start(join(dir, 'made'));
   await first.says('serving clients');
+  const client = new TestClient(url(base));
+  await until('a put', () => client.put('some', 'data').catch(() => undefined));
+  client.close();
   expect((await first.kill('SIGTERM')).code).toBe(0);
 });
 afterEach(async () => {

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { until } from '../../support/cluster.ts';
 import type { Target } from './targets.ts';
 
 export interface CtlResult {
@@ -91,4 +93,46 @@ export async function etcdctlAlone(args: string[]): Promise<string> {
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error(`etcdctl ${args.join(' ')} ended with ${code}: ${stderr}`);
   return stdout;
+}
+
+/** A command that goes on until it is stopped: what it printed so far, and its input. */
+export class EtcdctlSession {
+  readonly lines: string[] = [];
+  readonly #child: ChildProcess;
+
+  constructor(target: Target, args: string[]) {
+    this.#child = start(target, args);
+    createInterface({ input: this.#child.stdout as Readable }).on('line', (line) =>
+      this.lines.push(line),
+    );
+    this.#child.stderr?.resume();
+  }
+
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  /** Waits until `done` holds for the lines so far. */
+  async until(done: (lines: string[]) => boolean): Promise<string[]> {
+    await until(
+      'what etcdctl prints',
+      () => {
+        if (done(this.lines)) return true;
+        if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.lines.join('|')}`);
+        return undefined;
+      },
+      CTL_TIMEOUT_MS,
+    );
+    return this.lines;
+  }
+
+  /** Ends it as ^C does, and waits. Answers the exit code. */
+  async stop(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const closed = once(this.#child, 'close');
+      this.#child.kill(signal);
+      await closed;
+    }
+    return this.#child.exitCode;
+  }
 }

@@ -16,6 +16,7 @@ export default defineConfig({
             'src-main/**/*.test.ts',
             'src-renderer/**/*.test.ts',
             'test/support/**/*.test.ts',
+            'test/sim/**/*.test.ts',
           ],
           maxWorkers: 2,
         },

@@ -45,9 +45,9 @@ export const keyModel = (initial: KeyState): Model<KeyState, KeyOp> => ({
       : `${state.version}/${state.mod}/${state.create}/${state.value}`,
 });
 
-type Truth = boolean | 'unknown';
+export type Holds = boolean | 'unknown';
 
-function stepKey(state: KeyState, op: KeyOp): KeyState[] {
+export function stepKey(state: KeyState, op: KeyOp): KeyState[] {
   const holds = op.guards.map((guard) => guardHolds(state, guard));
   const failed = holds.includes(false);
   const certain = !failed && !holds.includes('unknown') && !op.foreignGuards;
@@ -64,7 +64,7 @@ function stepKey(state: KeyState, op: KeyOp): KeyState[] {
   return states;
 }
 
-function guardHolds(state: KeyState, guard: Guard): Truth {
+export function guardHolds(state: KeyState, guard: Guard): Holds {
   if (state === 'any') return 'unknown';
   if (guard.target === 'value') {
     // etcd: a comparison of the value of a key that is not there fails, whatever is asked.

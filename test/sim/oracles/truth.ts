@@ -1,0 +1,249 @@
+import type { History, KeyValue, KvOperation, WatchItem, WatchStream } from '../history.ts';
+import { type Effect, effectsOf, inRange, isKv, possibleEffects } from './effects.ts';
+import { type Held, type KeyState, meet } from './key-model.ts';
+
+/** What a key held at a revision, with its lease; 'any' where the history does not tell. */
+export type KeyTruth = (Held & { lease: string | undefined }) | 'absent' | 'any';
+
+/** All that is known of one revision. */
+export interface Revision {
+  revision: number;
+  effects: Effect[];
+  /** The key-values of a watch, for what no answer tells. */
+  watched: Map<string, KeyValue>;
+  /** Who wrote it: by its answer, or because nobody else could have. */
+  writer: KvOperation | undefined;
+  /** A lease that went took the keys with it. */
+  lease: string | undefined;
+  /** It had no other effects than these. */
+  isComplete: boolean;
+}
+
+/**
+ * The one order of all writes as the history tells it: answers first, then the ends of leases, then watches for what
+ * had no answer. Reads are judged by it and add nothing to it.
+ */
+export class Truth {
+  readonly revisions = new Map<number, Revision>();
+  /** Highest revision that anything speaks of. */
+  readonly lastRevision: number;
+  /** Answered writes that claim a revision that another one has. */
+  readonly rivals: { operation: KvOperation; revision: number }[] = [];
+  readonly #timelines = new Map<string, { from: number; state: KeyTruth }[]>();
+
+  constructor(history: History) {
+    const operations = history.operations.filter(isKv);
+    this.#claim(operations);
+    this.#takeLeases(history);
+    this.#takeWatches(history.watches);
+    this.#attribute(operations);
+    this.lastRevision = lastRevision(history, this.revisions);
+    this.#replay(operations, history);
+  }
+
+  /** All that is known of the key after `revision` was applied. */
+  stateAt(key: string, revision: number): KeyTruth {
+    const timeline = this.#timelines.get(key);
+    if (timeline === undefined) return 'absent';
+    let low = 0;
+    let high = timeline.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((timeline[middle]?.from as number) <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return timeline[low - 1]?.state ?? 'absent';
+  }
+
+  /** Revisions from which on the key may have been another. */
+  changesOf(key: string): number[] {
+    return (this.#timelines.get(key) ?? []).map(({ from }) => from);
+  }
+
+  get keys(): string[] {
+    return [...this.#timelines.keys()];
+  }
+
+  /** Nothing of the writes up to here is unknown. */
+  get isComplete(): boolean {
+    for (let at = 2; at <= this.lastRevision; at++) {
+      if (this.revisions.get(at)?.isComplete !== true) return false;
+    }
+    return true;
+  }
+
+  #entry(revision: number): Revision {
+    const known = this.revisions.get(revision);
+    if (known !== undefined) return known;
+    const rest = { watched: new Map(), writer: undefined, lease: undefined, isComplete: false };
+    const entry: Revision = { revision, effects: [], ...rest };
+    this.revisions.set(revision, entry);
+    return entry;
+  }
+
+  #claim(operations: readonly KvOperation[]): void {
+    for (const operation of operations) {
+      const effects = effectsOf(operation);
+      if (!operation.outcome.ok || effects.length === 0) continue;
+      const { revision } = operation.outcome.output;
+      const entry = this.#entry(revision);
+      if (entry.writer !== undefined) {
+        this.rivals.push({ operation, revision });
+        continue;
+      }
+      entry.writer = operation;
+      entry.effects = effects;
+      entry.isComplete = true;
+    }
+  }
+
+  #takeLeases(history: History): void {
+    for (const { kind, lease, keys, revision } of history.leases) {
+      if (kind === 'granted' || keys.length === 0) continue;
+      const entry = this.#entry(revision);
+      if (entry.writer !== undefined) continue;
+      entry.lease = lease;
+      entry.effects = keys.map((key) => ({ type: 'delete', key, value: '', lease: '0' }));
+      entry.isComplete = true;
+    }
+  }
+
+  #takeWatches(watches: readonly WatchStream[]): void {
+    const byCover = [...watches].sort((a, b) => Number(seesAll(b)) - Number(seesAll(a)));
+    for (const watch of byCover) {
+      const whole = seesAll(watch);
+      for (const item of watch.items) if (item.kind === 'events') this.#takeEvents(item, whole);
+    }
+  }
+
+  #takeEvents(item: Extract<WatchItem, { kind: 'events' }>, whole: boolean): void {
+    const told = new Set<Revision>();
+    for (const { type, kv } of item.events) {
+      const entry = this.#entry(kv.modRevision);
+      const isKnown = entry.effects.some(({ key }) => key === kv.key);
+      if (!isKnown && !entry.isComplete) {
+        entry.effects.push({ type, key: kv.key, value: kv.value, lease: kv.lease });
+      }
+      if (!entry.watched.has(kv.key)) entry.watched.set(kv.key, kv);
+      told.add(entry);
+    }
+    if (whole) for (const entry of told) entry.isComplete = true;
+  }
+
+  /** Finds who wrote what no answer claims: the one operation without an answer that could have. */
+  #attribute(operations: readonly KvOperation[]): void {
+    const byEffect = new Map<string, KvOperation[]>();
+    for (const operation of operations) {
+      if (operation.outcome.ok || operation.outcome.error === 'definite') continue;
+      for (const effect of possibleEffects(operation)) {
+        const name = effectName(effect);
+        byEffect.set(name, [...(byEffect.get(name) ?? []), operation]);
+      }
+    }
+    for (const entry of this.revisions.values()) {
+      if (entry.writer !== undefined || entry.lease !== undefined) continue;
+      const [first, ...others] = entry.effects.map((effect) => byEffect.get(effectName(effect)));
+      const candidates = new Set(first?.filter((one) => others.every((all) => all?.includes(one))));
+      const hasPut = entry.effects.some(({ type }) => type === 'put');
+      // A deletion may also be the end of a lease; a value was put by nobody but its writer.
+      if (hasPut && candidates.size === 1) entry.writer = [...candidates][0];
+    }
+  }
+
+  #replay(operations: readonly KvOperation[], history: History): void {
+    const uncertain = uncertainKeys(operations, history);
+    for (let at = 2; at <= this.lastRevision; at++) {
+      const entry = this.revisions.get(at);
+      const told = new Set(entry?.effects.map(({ key }) => key));
+      if (entry?.isComplete !== true) {
+        for (const key of uncertain) if (!told.has(key)) this.#push(key, at, 'any');
+      }
+      for (const effect of entry?.effects ?? []) this.#apply(effect, entry as Revision);
+    }
+  }
+
+  #apply(effect: Effect, { revision, watched, writer }: Revision): void {
+    const { key, type, value, lease } = effect;
+    if (type === 'delete') {
+      this.#push(key, revision, 'absent');
+      return;
+    }
+    const before = this.stateAt(key, revision - 1);
+    const after: Held & { lease: string | undefined } =
+      typeof before === 'string'
+        ? { value, mod: revision, create: undefined, version: undefined, lease }
+        : { ...before, value, mod: revision, version: next(before.version), lease };
+    if (before === 'absent') Object.assign(after, { create: revision, version: 1 });
+    const seen = watched.get(key);
+    if (before === 'any' && seen !== undefined && writer === undefined) {
+      after.create = seen.createRevision;
+      after.version = seen.version;
+    }
+    this.#push(key, revision, after);
+  }
+
+  #push(key: string, from: number, state: KeyTruth): void {
+    const timeline = this.#timelines.get(key) ?? [];
+    const last = timeline.at(-1);
+    if (state === 'any' && last?.state === 'any') return;
+    timeline.push({ from, state });
+    this.#timelines.set(key, timeline);
+  }
+}
+
+const next = (version: number | undefined) => (version === undefined ? undefined : version + 1);
+const effectName = ({ type, key, value }: Effect) => `${type} ${key}\n${value}`;
+
+/** A watch of everything: what it does not tell did not happen. */
+export function seesAll({ spec }: WatchStream): boolean {
+  const { key, end, noPut, noDelete } = spec;
+  return (key === '' || key === '\0') && end === '\0' && !noPut && !noDelete;
+}
+
+/** Keys that something without an answer may have changed: a write, or a lease. */
+function uncertainKeys(operations: readonly KvOperation[], history: History): Set<string> {
+  const keys = new Set<string>();
+  for (const operation of operations) {
+    const isLost = !operation.outcome.ok && operation.outcome.error === 'unknown';
+    for (const { key, lease } of possibleEffects(operation)) {
+      if (isLost || lease !== '0') keys.add(key);
+    }
+  }
+  for (const watch of history.watches) {
+    for (const item of watch.items) {
+      if (item.kind !== 'events') continue;
+      for (const { kv } of item.events) if (kv.lease !== '0') keys.add(kv.key);
+    }
+  }
+  return keys;
+}
+
+function lastRevision(history: History, revisions: ReadonlyMap<number, Revision>): number {
+  let last = history.final?.revision ?? 1;
+  for (const revision of revisions.keys()) last = Math.max(last, revision);
+  for (const { outcome } of history.operations) {
+    if (outcome.ok) last = Math.max(last, outcome.output.revision);
+  }
+  return last;
+}
+
+/** Whether an answer shows what the key held. What is not known of it is not held against the answer. */
+export function agrees(state: KeyTruth, kv: KeyValue | undefined): boolean {
+  if (state === 'any') return true;
+  if (state === 'absent' || kv === undefined) return state === 'absent' && kv === undefined;
+  if (state.lease !== undefined && state.lease !== kv.lease) return false;
+  return meet(state, shown(kv)) !== undefined;
+}
+
+export function shown(kv: KeyValue | undefined): KeyState {
+  if (kv === undefined) return 'absent';
+  const { value, modRevision: mod, createRevision: create, version } = kv;
+  return { value, mod, create, version };
+}
+
+/** Every key of [start, end) that holds something, or may, at the revision. */
+export function keysAt(truth: Truth, start: string, end: string, revision: number): string[] {
+  return truth.keys.filter(
+    (key) => inRange(key, start, end) && truth.stateAt(key, revision) !== 'absent',
+  );
+}

@@ -97,4 +97,3 @@ export function describeState(state: KeyTruth | KeyState): string {
     lease: 'lease' in state ? (state.lease ?? '?') : '0',
   });
 }
-

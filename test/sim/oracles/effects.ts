@@ -1,10 +1,4 @@
-import type {
-  KeyValue,
-  KvOperation,
-  Operation,
-  TxnStep,
-  TxnStepOutput,
-} from '../history.ts';
+import type { KeyValue, KvOperation, Operation, TxnStep, TxnStepOutput } from '../history.ts';
 
 /** What a write does to one key. `lease` is '0' for none and for deletions. */
 export interface Effect {
@@ -22,9 +16,7 @@ export function isKv(operation: Operation): operation is KvOperation {
 
 /** It reads, and other than a linearizable read may lag behind. */
 export function isSerializable(operation: KvOperation): boolean {
-  return (
-    (operation.kind === 'get' || operation.kind === 'range') && operation.input.serializable
-  );
+  return (operation.kind === 'get' || operation.kind === 'range') && operation.input.serializable;
 }
 
 /** The revision that it read: its header's unless it asked for one of the past. */

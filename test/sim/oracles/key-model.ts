@@ -36,14 +36,24 @@ export interface KeyOp {
   otherwise: readonly Action[];
 }
 
-export const keyModel = (initial: KeyState): Model<KeyState, KeyOp> => ({
-  initial,
-  step: stepKey,
-  key: (state) =>
-    typeof state === 'string'
-      ? state
-      : `${state.version}/${state.mod}/${state.create}/${state.value}`,
-});
+export function keyModel(initial: KeyState): Model<KeyState, KeyOp> {
+  // Lists that are appended to grow long: a number stands for each in the names of states.
+  const numbers = new Map<string, number>();
+  const numberOf = (value: string): number => {
+    const known = numbers.get(value);
+    if (known !== undefined) return known;
+    numbers.set(value, numbers.size);
+    return numbers.size - 1;
+  };
+  return {
+    initial,
+    step: stepKey,
+    key: (state) =>
+      typeof state === 'string'
+        ? state
+        : `${state.version}/${state.mod}/${state.create}/${numberOf(state.value)}`,
+  };
+}
 
 export type Holds = boolean | 'unknown';
 
@@ -106,12 +116,9 @@ function run(
   return at;
 }
 
-function act(
-  state: KeyState,
-  action: Action,
-  revision: number | undefined,
-): KeyState | undefined {
-  if (action.kind === 'get') return action.answer === undefined ? state : meet(state, action.answer);
+function act(state: KeyState, action: Action, revision: number | undefined): KeyState | undefined {
+  if (action.kind === 'get')
+    return action.answer === undefined ? state : meet(state, action.answer);
   const before = action.before === undefined ? state : meet(state, action.before);
   if (before === undefined) return undefined;
   if (action.kind === 'delete') {

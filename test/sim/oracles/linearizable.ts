@@ -1,4 +1,4 @@
-import type { History, KvOperation } from '../history.ts';
+import type { History, KeyValue, KvOperation } from '../history.ts';
 import { describeOperation } from './describe.ts';
 import { isKv, isSerializable, possibleEffects } from './effects.ts';
 import { type KeyOp, keyModel } from './key-model.ts';
@@ -6,8 +6,8 @@ import { keyOpsOf } from './key-ops.ts';
 import { checkRevisionOrder } from './revision-order.ts';
 import type { Truth } from './truth.ts';
 import { Findings, type Violation } from './violation.ts';
-import { type Call, linearize } from './wing-gong.ts';
 import { smallestWindow } from './window.ts';
+import { type Call, linearize } from './wing-gong.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -69,7 +69,9 @@ export function keyCalls(history: History, truth: Truth): Map<string, KeyCall[]>
     if (calls === undefined) callsOf.set(key, [call]);
     else calls.push(call);
   };
-  const droppable = truth.isComplete && namesAreUnique(operations);
+  const unique = namesAreUnique(operations);
+  const droppable = truth.isComplete && unique;
+  if (unique) learnFromReads(operations, revisionOf);
   for (const operation of operations) {
     if (!takesPart(operation)) continue;
     const revision = revisionOf.get(operation.id);
@@ -78,7 +80,11 @@ export function keyCalls(history: History, truth: Truth): Map<string, KeyCall[]>
     }
     const call = timesOf(operation, revision, seenBy);
     for (const [key, op] of keyOpsOf(operation, keys)) {
-      add(key, { ...call, op: operation.outcome.ok ? op : attributed(operation, op, revision), operation });
+      add(key, {
+        ...call,
+        op: operation.outcome.ok ? op : attributed(operation, op, revision),
+        operation,
+      });
     }
   }
   const grantedMs = new Map<string, number>();
@@ -145,6 +151,32 @@ function firstSeen(operations: readonly KvOperation[]): (revision: number) => nu
   };
 }
 
+/** A value that was read tells at which revision its put, whose answer was lost, took effect. */
+function learnFromReads(operations: readonly KvOperation[], revisionOf: Map<number, number>): void {
+  const lost = new Map<string, number>();
+  for (const operation of operations) {
+    if (operation.outcome.ok || revisionOf.has(operation.id)) continue;
+    for (const { type, key, value } of possibleEffects(operation)) {
+      if (type === 'put') lost.set(`${key}\n${value}`, operation.id);
+    }
+  }
+  for (const operation of operations) {
+    for (const { key, value, modRevision } of shownBy(operation)) {
+      const id = lost.get(`${key}\n${value}`);
+      if (id !== undefined && !revisionOf.has(id)) revisionOf.set(id, modRevision);
+    }
+  }
+}
+
+function shownBy({ outcome }: KvOperation): KeyValue[] {
+  if (!outcome.ok) return [];
+  const { output } = outcome;
+  if ('kvs' in output) return output.kvs;
+  if ('kv' in output) return output.kv === undefined ? [] : [output.kv];
+  if (!('steps' in output)) return [];
+  return output.steps.flatMap((step) => (step.kind === 'get' ? (step.kv ?? []) : []));
+}
+
 /** Whether a value tells who put it. Only then does a value that is nowhere mean that its put never happened. */
 function namesAreUnique(operations: readonly KvOperation[]): boolean {
   const seen = new Set<string>();
@@ -161,4 +193,3 @@ function namesAreUnique(operations: readonly KvOperation[]): boolean {
 function onlyPuts(operation: KvOperation): boolean {
   return possibleEffects(operation).every(({ type }) => type === 'put');
 }
-

@@ -71,11 +71,7 @@ function checkRealTime(placed: readonly Placed[], findings: Findings): void {
   }
 }
 
-function checkOrigins(
-  operations: readonly KvOperation[],
-  truth: Truth,
-  findings: Findings,
-): void {
+function checkOrigins(operations: readonly KvOperation[], truth: Truth, findings: Findings): void {
   const writers = new Map<string, KvOperation[]>();
   for (const operation of operations) {
     for (const { type, key, value } of possibleEffects(operation)) {
@@ -102,7 +98,11 @@ function checkOrigins(
       if (by.some(({ outcome }) => !outcome.ok && outcome.error === 'unknown')) continue;
       const suspects = by.map(describeOperation).join('; ');
       const message = `nothing accounts for ${type} ${JSON.stringify(key)} ${JSON.stringify(value)} at revision ${revision}; the same effect: ${suspects || 'none'}`;
-      findings.add('origin', message, by.map(({ id }) => id));
+      findings.add(
+        'origin',
+        message,
+        by.map(({ id }) => id),
+      );
     }
   }
 }

@@ -29,7 +29,7 @@ export interface Verdict {
 }
 
 /** Steps of the model: enough for tens of thousands of calls; a search beyond is lost in unknown outcomes. */
-export const MAX_SEARCH_STEPS = 1_000_000;
+export const MAX_SEARCH_STEPS = 300_000;
 
 /** A state that was reached, and how. */
 interface Point<State> {

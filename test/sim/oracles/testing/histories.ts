@@ -105,7 +105,11 @@ function chooseBody(id: number, shape: Shape, store: Store, random: Random): obj
     return { kind: 'append', key, input: { item: value, expectedModRevision, value: list } };
   }
   if (roll < 18) {
-    return { kind: 'range', key: 'k', input: { end: 'l', serializable: id % 2 === 0, revision: 0 } };
+    return {
+      kind: 'range',
+      key: 'k',
+      input: { end: 'l', serializable: id % 2 === 0, revision: 0 },
+    };
   }
   const other = pick();
   const steps = (list: TxnStep[]) => list.filter((s, i) => i === 0 || s.key !== list[0]?.key);
@@ -134,7 +138,14 @@ export function emptyHistory(): History {
 
 /** The store's events as a watch with prevKv of [key, end) sees them, one response per revision. */
 export function watchOf(store: Store, spec: Partial<WatchStream['spec']> = {}): WatchStream {
-  const all = { key: '\0', end: '\0', startRevision: 1, prevKv: true, noPut: false, noDelete: false };
+  const all = {
+    key: '\0',
+    end: '\0',
+    startRevision: 1,
+    prevKv: true,
+    noPut: false,
+    noDelete: false,
+  };
   const full = { ...all, progressNotify: true, ...spec };
   const events = store.events.filter(
     ({ kv }) => kv.modRevision >= full.startRevision && kv.key >= full.key,

@@ -1,10 +1,4 @@
-import type {
-  KeyValue,
-  KvOperation,
-  TxnStep,
-  TxnStepOutput,
-  WatchedEvent,
-} from '../../history.ts';
+import type { KeyValue, KvOperation, TxnStep, TxnStepOutput, WatchedEvent } from '../../history.ts';
 import { inRange } from '../effects.ts';
 
 /** A sequential etcd: the plainest thing that answers as one, so that legal histories can be made. */
@@ -22,7 +16,10 @@ export class Store {
     const { key } = operation;
     switch (operation.kind) {
       case 'get':
-        return answered(operation, { revision, kv: this.at(key, operation.input.revision || revision) });
+        return answered(operation, {
+          revision,
+          kv: this.at(key, operation.input.revision || revision),
+        });
       case 'range': {
         const at = operation.input.revision || revision;
         const keys = [...this.#versions.keys()].filter((k) => inRange(k, key, operation.input.end));
@@ -70,7 +67,12 @@ export class Store {
       const { key, value, lease } = step;
       const createRevision = kv?.createRevision ?? next;
       const version = (kv?.version ?? 0) + 1;
-      this.#record(key, { key, value, lease, createRevision, modRevision: next, version }, kv, next);
+      this.#record(
+        key,
+        { key, value, lease, createRevision, modRevision: next, version },
+        kv,
+        next,
+      );
       return { kind: 'put' };
     });
     if (this.events.length > before) this.revision = next;

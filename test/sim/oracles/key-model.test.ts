@@ -9,13 +9,13 @@ const held = (over: Partial<Held> = {}): Held => ({
   ...over,
 });
 
-const op = (then: Action[], over: Partial<KeyOp> = {}): KeyOp => ({
+const op = (success: Action[], over: Partial<KeyOp> = {}): KeyOp => ({
   guards: [],
   foreignGuards: false,
   succeeded: true,
   revision: undefined,
-  then,
-  otherwise: [],
+  success,
+  failure: [],
   ...over,
 });
 const { step, key } = keyModel('absent');

@@ -32,8 +32,8 @@ export interface KeyOp {
   succeeded: boolean | undefined;
   /** Revision of its writes, if an answer told. */
   revision: number | undefined;
-  then: readonly Action[];
-  otherwise: readonly Action[];
+  success: readonly Action[];
+  failure: readonly Action[];
 }
 
 export function keyModel(initial: KeyState): Model<KeyState, KeyOp> {
@@ -64,11 +64,11 @@ export function stepKey(state: KeyState, op: KeyOp): KeyState[] {
   const states: KeyState[] = [];
   if (op.succeeded !== false && !failed) {
     const learned = op.guards.reduce(learn, state);
-    const after = run(learned, op.then, op.revision);
+    const after = run(learned, op.success, op.revision);
     if (after !== undefined) states.push(after);
   }
   if (op.succeeded !== true && !certain) {
-    const after = run(state, op.otherwise, op.revision);
+    const after = run(state, op.failure, op.revision);
     if (after !== undefined) states.push(after);
   }
   return states;

@@ -3,7 +3,7 @@ import { inRange } from './effects.ts';
 import type { Action, Guard, KeyOp, KeyState } from './key-model.ts';
 import { shown } from './truth.ts';
 
-const PLAIN = { guards: [], foreignGuards: false, otherwise: [] };
+const PLAIN = { guards: [], foreignGuards: false, failure: [] };
 
 /**
  * What the operation does to each key, with what its answer says about it. A range touches every one of `keys` that
@@ -14,7 +14,7 @@ export function keyOpsOf(operation: KvOperation, keys: Iterable<string>): Map<st
   const revision = outcome.ok ? outcome.output.revision : undefined;
   const succeeded = outcome.ok ? true : undefined;
   const plain = (action: Action): Map<string, KeyOp> =>
-    new Map([[key, { ...PLAIN, succeeded, revision, then: [action] }]]);
+    new Map([[key, { ...PLAIN, succeeded, revision, success: [action] }]]);
   switch (operation.kind) {
     case 'put':
       return plain({ kind: 'put', value: operation.input.value });
@@ -45,8 +45,8 @@ function casOp(operation: Extract<KvOperation, { kind: 'cas' | 'append' }>): Key
     foreignGuards: false,
     succeeded: outcome.ok ? outcome.output.succeeded : undefined,
     revision: outcome.ok && outcome.output.succeeded ? outcome.output.revision : undefined,
-    then: [{ kind: 'put', value: input.value }],
-    otherwise: [{ kind: 'get', answer: outcome.ok ? shown(outcome.output.kv) : undefined }],
+    success: [{ kind: 'put', value: input.value }],
+    failure: [{ kind: 'get', answer: outcome.ok ? shown(outcome.output.kv) : undefined }],
   };
 }
 
@@ -65,8 +65,8 @@ function txnOps(operation: Txn): Map<string, KeyOp> {
       foreignGuards: mine.length < compares.length,
       succeeded,
       revision: outcome.ok ? outcome.output.revision : undefined,
-      then: actions(key, success, succeeded === true ? steps : []),
-      otherwise: actions(key, failure, succeeded === false ? steps : []),
+      success: actions(key, success, succeeded === true ? steps : []),
+      failure: actions(key, failure, succeeded === false ? steps : []),
     });
   }
   return ops;
@@ -97,7 +97,7 @@ function rangeOps(
   for (const key of new Set([...keys, ...rows.keys()])) {
     if (!inRange(key, start, input.end)) continue;
     const get: Action = { kind: 'get', answer: shown(rows.get(key)) };
-    ops.set(key, { ...PLAIN, succeeded: true, revision, then: [get] });
+    ops.set(key, { ...PLAIN, succeeded: true, revision, success: [get] });
   }
   return ops;
 }

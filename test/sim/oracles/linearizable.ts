@@ -94,10 +94,10 @@ export function keyCalls(history: History, truth: Truth): Map<string, KeyCall[]>
       continue;
     }
     const gone = { kind: 'delete', deleted: true } as const;
-    const op = { guards: [], foreignGuards: false, succeeded: true, revision, otherwise: [] };
+    const op = { guards: [], foreignGuards: false, succeeded: true, revision, failure: [] };
     const invoke = Math.min(grantedMs.get(lease) ?? 0, atMs);
     const call = { invoke, complete: atMs, operation: undefined };
-    for (const key of taken) add(key, { ...call, op: { ...op, then: [gone] } });
+    for (const key of taken) add(key, { ...call, op: { ...op, success: [gone] } });
   }
   return callsOf;
 }

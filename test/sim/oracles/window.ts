@@ -55,13 +55,13 @@ function until(calls: readonly KeyCall[], atMs: number): KeyCall[] {
   return calls.flatMap((call) => {
     if (call.invoke > atMs) return [];
     if (call.complete <= atMs) return [call];
-    const { guards, foreignGuards, then, otherwise } = call.op;
-    const blank = (actions: typeof then) =>
+    const { guards, foreignGuards, success, failure } = call.op;
+    const blank = (actions: typeof success) =>
       actions.map((action) => {
         if (action.kind === 'get') return { kind: 'get', answer: undefined } as const;
         return action.kind === 'put' ? action : ({ kind: 'delete', deleted: undefined } as const);
       });
-    const branches = { then: blank(then), otherwise: blank(otherwise) };
+    const branches = { success: blank(success), failure: blank(failure) };
     const op = { guards, foreignGuards, succeeded: undefined, revision: undefined, ...branches };
     return [{ ...call, complete: NEVER, op }];
   });
@@ -84,7 +84,7 @@ function thin(
   let left = calls;
   for (const call of calls) {
     const others = left.filter((other) => other !== call);
-    const writes = [...call.op.then, ...call.op.otherwise].some(({ kind }) => kind !== 'get');
+    const writes = [...call.op.success, ...call.op.failure].some(({ kind }) => kind !== 'get');
     const weaker = writes ? [...others, { ...call, complete: NEVER }] : others;
     if (isIllegal(weaker, initial)) left = weaker;
   }

@@ -9,10 +9,11 @@ import { agrees, type KeyTruth, keysAt, type Truth } from './truth.ts';
 export function wrongAnswer(operation: KvOperation, truth: Truth): string | undefined {
   if (!operation.outcome.ok) return undefined;
   const { revision } = operation.outcome.output;
+  const wrote = effectsOf(operation).length > 0;
+  if (revision < (wrote ? 2 : 1)) return 'an empty store is at revision 1';
   if (operation.kind === 'get' || operation.kind === 'range') {
     return wrongRead(operation, truth, readRevision(operation.input.revision, revision));
   }
-  const wrote = effectsOf(operation).length > 0;
   const base = wrote ? revision - 1 : revision;
   for (const [key, op] of keyOpsOf(operation, [])) {
     const state = truth.stateAt(key, base);

@@ -138,7 +138,10 @@ class Follower {
     const isNew = again === undefined;
     for (const { kv } of events) {
       if (keys.has(kv.key)) {
-        this.#add('unique', `${JSON.stringify(kv.key)} at ${revision} came twice (${atMs} ms)`);
+        this.#add(
+          this.#resumed ? 'resumable' : 'unique',
+          `${JSON.stringify(kv.key)} at ${revision} came twice (${atMs} ms)`,
+        );
       } else if (!isNew) {
         const message = `revision ${revision} came in parts: ${JSON.stringify(kv.key)} at ${atMs} ms`;
         this.#add('atomic', message);

@@ -1,4 +1,4 @@
-import type { KeyValue, KvOperation, Operation, TxnStep, TxnStepOutput } from '../history.ts';
+import type { KvOperation, Operation, TxnStep, TxnStepOutput } from '../history.ts';
 
 /** What a write does to one key. `lease` is '0' for none and for deletions. */
 export interface Effect {
@@ -79,23 +79,17 @@ const put = (key: string, value: string, lease: string): Effect => ({
   type: 'put',
   key,
   value,
-  lease,
+  lease: leaseId(lease),
 });
 const deletion = (key: string): Effect => ({ type: 'delete', key, value: '', lease: '0' });
+
+/** One way to write a lease's id: clients pad it with zeros, answers may not. */
+export function leaseId(hex: string): string {
+  return hex.replace(/^0+(?=.)/, '');
+}
 
 /** Whether [start, end) holds the key; end '' is the one key, '\0' the rest of the key space. */
 export function inRange(key: string, start: string, end: string): boolean {
   if (end === '') return key === start;
   return key >= start && (end === '\0' || key < end);
-}
-
-export function sameKv(a: KeyValue, b: KeyValue): boolean {
-  return (
-    a.key === b.key &&
-    a.value === b.value &&
-    a.createRevision === b.createRevision &&
-    a.modRevision === b.modRevision &&
-    a.version === b.version &&
-    a.lease === b.lease
-  );
 }

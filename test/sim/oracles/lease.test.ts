@@ -138,6 +138,12 @@ describe('outlives', () => {
     expect(rules({ operations, leases: [event] })).toEqual(expected);
   });
 
+  test('by whatever form of its id', () => {
+    const padded = [grant(0), put('a', '0007', 2)];
+    expect(rules({ operations: padded, leases: [expired(['a'], 3)] })).toEqual([]);
+    expect(rules({ operations: padded, leases: [expired([], 2)] })).toEqual(['outlives']);
+  });
+
   test('at the end no key has a lease that is not there', () => {
     const kv = { key: 'a', value: 'v', createRevision: 2, modRevision: 2, version: 1, lease: '7' };
     const end = (leases: string[]) => ({

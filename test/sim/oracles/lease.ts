@@ -1,6 +1,6 @@
 import type { History, LeaseEvent, LeaseOperation } from '../history.ts';
 import { describeOperation } from './describe.ts';
-import { effectsOf, isKv } from './effects.ts';
+import { effectsOf, isKv, leaseId } from './effects.ts';
 import type { Truth } from './truth.ts';
 import { Findings, type Violation } from './violation.ts';
 
@@ -12,7 +12,7 @@ export function checkLeases(history: History, truth: Truth): Violation[] {
   const findings = new Findings('lease');
   const calls = callsByLease(history);
   for (const [lease, operations] of calls) {
-    const events = history.leases.filter((event) => event.lease === lease);
+    const events = history.leases.filter((event) => leaseId(event.lease) === lease);
     checkEarly(history, operations, events, findings);
     checkAlive(history, operations, events, findings);
     checkDead(history, operations, events, findings);
@@ -28,8 +28,9 @@ function callsByLease({ operations }: History): Map<string, LeaseOperation[]> {
   for (const operation of operations) {
     if (!operation.kind.startsWith('lease')) continue;
     const call = operation as LeaseOperation;
-    const known = calls.get(call.input.lease);
-    if (known === undefined) calls.set(call.input.lease, [call]);
+    const lease = leaseId(call.input.lease);
+    const known = calls.get(lease);
+    if (known === undefined) calls.set(lease, [call]);
     else known.push(call);
   }
   return calls;
@@ -169,7 +170,7 @@ function checkEventually(
   findings: Findings,
 ): void {
   const { final, electionTimeoutMs, maxClockDrift } = history;
-  if (final === undefined || !final.leases.includes(lease)) return;
+  if (final === undefined || !final.leases.map(leaseId).includes(lease)) return;
   let fromMs = lastLeaderChange(history);
   let ttlMs = 0;
   for (const { kind, outcome, returnedMs, input } of operations) {
@@ -205,7 +206,8 @@ function lastLeaderChange({ observations }: History): number {
 
 /** A lease takes with it exactly the keys that are attached to it. */
 function checkKeys(gone: LeaseEvent, truth: Truth, findings: Findings): void {
-  const { lease, revision, keys, atMs } = gone;
+  const { revision, keys, atMs } = gone;
+  const lease = leaseId(gone.lease);
   const before = keys.length > 0 ? revision - 1 : revision;
   for (const key of truth.keys) {
     const state = truth.stateAt(key, before);
@@ -227,7 +229,7 @@ function checkAttachments(history: History, findings: Findings): void {
     const { revision } = operation.outcome.output;
     for (const { lease, key } of effectsOf(operation)) {
       if (lease === '0') continue;
-      const events = history.leases.filter((event) => event.lease === lease);
+      const events = history.leases.filter((event) => leaseId(event.lease) === lease);
       const last = events.findLast((event) => event.revision < revision);
       if (last?.kind !== 'gone') continue;
       if (events.some((event) => event.kind === 'granted' && event.revision === revision)) continue;
@@ -237,7 +239,7 @@ function checkAttachments(history: History, findings: Findings): void {
   }
   const { final } = history;
   for (const { key, lease } of final?.kvs ?? []) {
-    if (lease === '0' || final?.leases.includes(lease)) continue;
+    if (leaseId(lease) === '0' || final?.leases.map(leaseId).includes(leaseId(lease))) continue;
     findings.add(
       'outlives',
       `${JSON.stringify(key)} is there at the end and lease ${lease} is not`,

@@ -1,5 +1,5 @@
 import type { History, KeyValue, KvOperation, WatchItem, WatchStream } from '../history.ts';
-import { type Effect, effectsOf, inRange, isKv, possibleEffects } from './effects.ts';
+import { type Effect, effectsOf, inRange, isKv, leaseId, possibleEffects } from './effects.ts';
 import { type Held, type KeyState, meet } from './key-model.ts';
 
 /** What a key held at a revision, with its lease; 'any' where the history does not tell. */
@@ -102,7 +102,7 @@ export class Truth {
       if (kind === 'granted' || keys.length === 0) continue;
       const entry = this.#entry(revision);
       if (entry.writer !== undefined) continue;
-      entry.lease = lease;
+      entry.lease = leaseId(lease);
       entry.effects = keys.map((key) => ({ type: 'delete', key, value: '', lease: '0' }));
       entry.isComplete = true;
     }
@@ -122,7 +122,7 @@ export class Truth {
       const entry = this.#entry(kv.modRevision);
       const isKnown = entry.effects.some(({ key }) => key === kv.key);
       if (!isKnown && !entry.isComplete) {
-        entry.effects.push({ type, key: kv.key, value: kv.value, lease: kv.lease });
+        entry.effects.push({ type, key: kv.key, value: kv.value, lease: leaseId(kv.lease) });
       }
       if (!entry.watched.has(kv.key)) entry.watched.set(kv.key, kv);
       told.add(entry);
@@ -212,7 +212,7 @@ function uncertainKeys(operations: readonly KvOperation[], history: History): Se
   for (const watch of history.watches) {
     for (const item of watch.items) {
       if (item.kind !== 'events') continue;
-      for (const { kv } of item.events) if (kv.lease !== '0') keys.add(kv.key);
+      for (const { kv } of item.events) if (leaseId(kv.lease) !== '0') keys.add(kv.key);
     }
   }
   return keys;
@@ -231,7 +231,7 @@ function lastRevision(history: History, revisions: ReadonlyMap<number, Revision>
 export function agrees(state: KeyTruth, kv: KeyValue | undefined): boolean {
   if (state === 'any') return true;
   if (state === 'absent' || kv === undefined) return state === 'absent' && kv === undefined;
-  if (state.lease !== undefined && state.lease !== kv.lease) return false;
+  if (state.lease !== undefined && state.lease !== leaseId(kv.lease)) return false;
   return meet(state, shown(kv)) !== undefined;
 }
 

@@ -10,6 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemFiles } from '../wal/files.ts';
 import { claimDataDir, readMarker, removeLeftovers, wideFolders, writeMarker } from './data-dir.ts';
 
 let dir: string;
@@ -86,4 +87,19 @@ test('half-made files go, all others stay', async () => {
   expect(readdirSync(state).sort()).toEqual(stay.sort());
   expect(readdirSync(join(dir, 'member')).sort()).toEqual(['incoming-x.snapshot', 'state']);
   expect(readdirSync(dir)).toEqual(['member']);
+});
+
+test('a marker has its name on the disk, too, when it is written', async () => {
+  const calls: string[] = [];
+  await writeMarker(dir, marker, {
+    rename: async (from, to) => {
+      await systemFiles.rename(from, to);
+      calls.push('rename');
+    },
+    syncFolder: async (folder) => {
+      calls.push(`sync ${folder}`);
+    },
+  });
+  expect(calls).toEqual(['rename', `sync ${dir}`]);
+  expect(readMarker(dir)).toEqual(marker);
 });

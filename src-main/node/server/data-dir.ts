@@ -7,9 +7,10 @@ import {
   readFileSync,
   statSync,
 } from 'node:fs';
-import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../../base/errors.ts';
+import { systemFiles, type WalFiles } from '../wal/files.ts';
 
 /** What marks a folder as one of ours, and what it belongs to. */
 export interface NodeMarker {
@@ -89,8 +90,12 @@ export async function markRemoved(dir: string): Promise<void> {
   if (marker !== undefined) await writeMarker(dir, { ...marker, removed: true });
 }
 
-/** Durable before it returns: temp file, fsync, rename. */
-export async function writeMarker(dir: string, marker: NodeMarker): Promise<void> {
+/** Durable before it returns: temp file, fsync, rename, and the folder that holds the name. */
+export async function writeMarker(
+  dir: string,
+  marker: NodeMarker,
+  files: Pick<WalFiles, 'rename' | 'syncFolder'> = systemFiles,
+): Promise<void> {
   const path = join(dir, MARKER);
   const file = await open(`${path}.tmp`, 'w', 0o600);
   try {
@@ -99,7 +104,8 @@ export async function writeMarker(dir: string, marker: NodeMarker): Promise<void
   } finally {
     await file.close();
   }
-  await rename(`${path}.tmp`, path);
+  await files.rename(`${path}.tmp`, path);
+  await files.syncFolder(dir);
 }
 
 export interface WideFolder {

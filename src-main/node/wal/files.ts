@@ -63,3 +63,12 @@ export const systemFiles: WalFiles = {
     }
   },
 };
+
+/** Writes all of it, however little the disk takes at a time. */
+export async function writeAll(file: WalFile, bytes: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const written = await file.write(bytes.subarray(at), position + at);
+    if (written <= 0) throw new Error('nothing was written');
+    at += written;
+  }
+}

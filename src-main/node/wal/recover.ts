@@ -30,6 +30,8 @@ export interface Recovered {
   recovery: WalRecovery;
   /** Oldest first; the last one is to be appended to. At least one. */
   segments: Segment[];
+  /** The last whole record of the last segment: the one that may never have been synced. */
+  lastRecord: { position: number; bytes: Buffer };
   /** The last file if a crash cut its making short: it holds nothing and goes. */
   stillborn: string | undefined;
 }
@@ -64,6 +66,7 @@ export async function recover(files: WalFiles, dir: string): Promise<Recovered> 
   const segments: Segment[] = [];
   let tornBytes = 0;
   let stillborn: string | undefined;
+  let lastRecord = { position: 0, bytes: Buffer.alloc(0) };
   for (const [i, { path, sequence }] of found.entries()) {
     const expected = (found[0]?.sequence ?? 0) + i;
     if (sequence !== expected) throw corrupt(path, 0, `segment ${expected} is missing before it`);
@@ -76,16 +79,21 @@ export async function recover(files: WalFiles, dir: string): Promise<Recovered> 
       tornBytes += content.length;
       break;
     }
-    tornBytes += readRecords(content, segment, isLast, replay);
+    const { torn, lastRecordAt } = readRecords(content, segment, isLast, replay);
+    tornBytes += torn;
     if (segment.bytes === SEGMENT_HEADER_BYTES && isLast && segments.length > 0) {
       // Its first record, which repeats the state, never got whole: the segment does not count yet.
       stillborn = path;
       tornBytes += SEGMENT_HEADER_BYTES;
-    } else segments.push(segment);
+    } else {
+      segments.push(segment);
+      const bytes = Buffer.from(content.subarray(lastRecordAt, segment.bytes));
+      lastRecord = { position: lastRecordAt, bytes };
+    }
   }
   const last = segments.at(-1);
   if (last === undefined) throw corrupt(found[0]?.path ?? dir, 0, 'it holds no whole record');
-  return { recovery: replay.finish(last, tornBytes), segments, stillborn };
+  return { recovery: replay.finish(last, tornBytes), segments, lastRecord, stillborn };
 }
 
 /** False for the last segment if a crash cut its header short. */
@@ -111,19 +119,26 @@ function hasHeader(content: Buffer, segment: Segment, isLast: boolean): boolean 
   throw corrupt(path, 0, 'its header does not match');
 }
 
-/** Answers how many bytes at the end are torn. */
-function readRecords(content: Buffer, segment: Segment, isLast: boolean, replay: Replay): number {
+/** Answers how many bytes at the end are torn, and where the last whole record begins. */
+function readRecords(
+  content: Buffer,
+  segment: Segment,
+  isLast: boolean,
+  replay: Replay,
+): { torn: number; lastRecordAt: number } {
   const { path, sequence } = segment;
   let at = SEGMENT_HEADER_BYTES;
+  let lastRecordAt = at;
   while (at < content.length) {
     const record = recordAt(content, at, sequence);
     if (record === undefined) break;
     replayRecord(record, at, segment, replay);
+    lastRecordAt = at;
     at += record.length;
   }
   segment.bytes = at;
   const rest = content.length - at;
-  if (rest === 0) return 0;
+  if (rest === 0) return { torn: 0, lastRecordAt };
   if (!isLast) throw corrupt(path, at, 'a damaged record, and later segments follow');
   // An append starts only after the one before was synced. So a sound record behind an unsound one
   // proves that synced data was damaged later; cutting it off could lose what was acknowledged.
@@ -131,7 +146,7 @@ function readRecords(content: Buffer, segment: Segment, isLast: boolean, replay:
   if (next !== undefined) {
     throw corrupt(path, at, `a damaged record, and a sound one follows at byte ${next}`);
   }
-  return rest;
+  return { torn: rest, lastRecordAt };
 }
 
 function replayRecord(record: Buffer, at: number, segment: Segment, replay: Replay): void {

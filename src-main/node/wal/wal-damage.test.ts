@@ -190,6 +190,30 @@ function breakable(): { files: WalFiles; fail(operation: Operation): void; calls
   };
 }
 
+describe('a log that is opened', () => {
+  it('makes durable what it found before anybody acts upon it', async () => {
+    const wal = await createWal(dir, metadata);
+    await wal.append([{ entries: run(1, 3, 1) }]);
+    await wal.close();
+    const { files, calls } = breakable();
+    const opened = await openWal(dir, { files });
+    // Also after a clean end: nobody can tell it from a kill between write and sync.
+    expect(calls.filter((call) => call !== 'write')).toEqual(['datasync', 'syncFolder']);
+    // And written anew, or a sync that failed before would have left it out for good.
+    expect(calls[0]).toBe('write');
+    await opened.wal.append([{ entries: run(4, 4, 1) }]);
+    await opened.wal.close();
+    expect((await recoverGroup(dir, 0)).entries).toEqual(run(1, 4, 1));
+  });
+
+  it('is refused if that fails', async () => {
+    await (await createWal(dir, metadata)).close();
+    const { files, fail } = breakable();
+    fail('datasync');
+    expect((await refusal(openWal(dir, { files }))).code).toBe('WalWriteFailed');
+  });
+});
+
 describe('failing disks', () => {
   for (const operation of ['write', 'datasync'] as const) {
     it(`takes no append any more once a ${operation} failed`, async () => {

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import type { HardState } from '../../proto/raftdeck/raft.ts';
 import { walError, writeFailed } from './errors.ts';
-import { systemFiles, type WalFile, type WalFiles } from './files.ts';
+import { systemFiles, type WalFile, type WalFiles, writeAll } from './files.ts';
 import { encodeRecord, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './format.ts';
-import { listSegments, recover, type Segment } from './recover.ts';
+import { listSegments, type Recovered, recover, type Segment } from './recover.ts';
 import type {
   WalBatch,
   WalMetadata,
@@ -62,14 +62,14 @@ export async function openWal(
   options: WalOptions = {},
 ): Promise<{ wal: WriteAheadLog; recovery: WalRecovery }> {
   const files = options.files ?? systemFiles;
-  const { recovery, segments, stillborn } = await recover(files, dir);
+  const { recovery, segments, lastRecord, stillborn } = await recover(files, dir);
   for (const name of await files.list(dir)) {
     if (name.endsWith('.wal.tmp')) await files.remove(join(dir, name));
   }
   if (stillborn !== undefined) await files.remove(stillborn);
   const bytes = options.segmentBytes ?? SEGMENT_BYTES;
   const log = new SegmentedLog(dir, recovery.metadata, files, bytes);
-  await closeIfFails(log, log.resume(segments, recovery));
+  await closeIfFails(log, log.resume(segments, recovery, lastRecord));
   return { wal: log, recovery };
 }
 
@@ -135,7 +135,17 @@ class SegmentedLog implements WriteAheadLog {
     return this.#exclusive(() => this.#startSegment(1, initial));
   }
 
-  async resume(segments: Segment[], recovery: WalRecovery): Promise<void> {
+  /**
+   * Whatever was read from the log is acted upon as durable from here on, so it must be. All but the
+   * last record is: its append had ended before the next began. Of that one a process that died may
+   * have left no more than the page cache holds, and after a sync that failed the kernel takes its
+   * pages for clean and would not write them with the next: so it is written anew.
+   */
+  async resume(
+    segments: Segment[],
+    recovery: WalRecovery,
+    lastRecord: Recovered['lastRecord'],
+  ): Promise<void> {
     for (const [group, { hardState, snapshot, entries }] of recovery.groups) {
       const lastIndex = entries.at(-1)?.index ?? snapshot.index;
       this.#groups.set(group, { hardState, snapshot, lastIndex });
@@ -146,12 +156,11 @@ class SegmentedLog implements WriteAheadLog {
     await this.#exclusive(async () => {
       const file = await this.#files.open(path);
       this.#file = file;
-      if (recovery.tornBytes > 0) {
-        // Nothing of the tail may be left for a later recovery to stumble over.
-        await file.truncate(bytes);
-        await file.datasync();
-        await this.#files.syncFolder(this.#dir);
-      }
+      await writeAll(file, lastRecord.bytes, lastRecord.position);
+      // Nothing of the tail may be left for a later recovery to stumble over.
+      if (recovery.tornBytes > 0) await file.truncate(bytes);
+      await file.datasync();
+      await this.#files.syncFolder(this.#dir);
     });
   }
 
@@ -299,12 +308,4 @@ function isEmpty(batch: WalBatch): boolean {
     batch.snapshot === undefined &&
     (batch.entries === undefined || batch.entries.length === 0)
   );
-}
-
-async function writeAll(file: WalFile, bytes: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const written = await file.write(bytes.subarray(at), position + at);
-    if (written <= 0) throw new Error('nothing was written');
-    at += written;
-  }
 }

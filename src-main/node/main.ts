@@ -2,13 +2,13 @@ import { pathToFileURL } from 'node:url';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { seededRandom } from '../base/prng.ts';
 import { type ClientListener, listenForClients } from './client-listener.ts';
 import { type NodeConfig, parseNodeFlags } from './config.ts';
 import { createNodeLogger } from './log.ts';
 import { openNode } from './server/bootstrap.ts';
 import { removeLeftovers, wideFolders } from './server/data-dir.ts';
 import { NodeServer } from './server/node-server.ts';
+import { systemIo } from './server/system-io.ts';
 
 /** Exit codes: a node that cannot start with these flags or this folder must not be restarted in a loop. */
 export const EXIT_OK = 0;
@@ -42,7 +42,8 @@ export async function runNode(args: string[], clock: Clock = systemClock): Promi
 }
 
 async function serve(config: NodeConfig, logger: Logger, clock: Clock): Promise<number> {
-  const opened = await openNode(config, logger);
+  const io = systemIo(clock);
+  const opened = await openNode(config, io, logger);
   await tidyDataDir(config.dataDir, logger);
   let fail: (error: unknown) => void = () => {};
   const failed = new Promise<number>((resolve) => {
@@ -63,11 +64,9 @@ async function serve(config: NodeConfig, logger: Logger, clock: Clock): Promise<
     };
   });
   const node = new NodeServer({
+    ...io,
     config,
     opened,
-    clock,
-    random: seededRandom(Number(process.hrtime.bigint() & 0xffffffffn) ^ process.pid),
-    startMs: Date.now(),
     logger,
     onFatal: fail,
     onRemoved: leave,

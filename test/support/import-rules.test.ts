@@ -16,6 +16,9 @@ describe('the import rule', () => {
     ['src-main/node/mvcc/x.ts', "import { open } from 'lmdb';"],
     ['src-main/node/server/x.ts', "import { app } from 'electron';"],
     ['src-main/node/server/x.ts', "import { spawnNode } from '../../supervisor/spawn.ts';"],
+    ['src-main/node/server/x.ts', 'setImmediate(() => this.step());'],
+    ['src-main/node/lease/x.ts', 'const now = performance.now();'],
+    ['src-main/node/wal/x.ts', "import { open } from 'node:fs/promises';"],
     ['src-main/services/x.ts', "import { runNode } from '../node/main.ts';"],
     ['src-main/services/x.ts', "const node = await import('../node/main.ts');"],
     ['src-main/remote/x.ts', "export { checks } from '../node/api/checks.ts';"],
@@ -32,6 +35,8 @@ describe('the import rule', () => {
     ['src-main/node/raft/x.ts', '// Math.random would break the replay.'],
     ['src-main/hosts/electron/main.ts', "import { app } from 'electron';"],
     ['src-main/node/storage/x.ts', "import { open } from 'lmdb';"],
+    ['src-main/node/server/system-io.ts', 'const schedule = setImmediate;'],
+    ['src-main/node/peer/x.ts', 'setTimeout(dial, 50);'],
     [
       'src-renderer/views/keys/x.svelte',
       "import type { KeyRow } from '../../../src-main/contract/views.ts';",

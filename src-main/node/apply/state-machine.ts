@@ -54,20 +54,17 @@ export interface BatchingStateMachine extends StateMachine {
 }
 
 export interface StateMachineExtras {
-  /**
-   * How work that is done in slices (replay for watchers, counts) gets its turns. setImmediate by
-   * default.
-   */
-  schedule?: Schedule;
+  /** How work that is done in slices (replay for watchers, counts) gets its turns. */
+  schedule: Schedule;
 }
 
 /** The replicated state in `store`: what is there is continued, an empty store is at revision 1. */
 export function createStateMachine(
   store: StateStore,
   _options: StateMachineOptions,
-  extras: StateMachineExtras = {},
+  extras: StateMachineExtras,
 ): BatchingStateMachine {
-  return new StoredStateMachine(store, extras.schedule ?? setImmediate);
+  return new StoredStateMachine(store, extras.schedule);
 }
 
 const NOTHING_APPLIED: AppliedMeta = { index: 0, term: 0, revision: 1, keyCount: 0 };

@@ -25,7 +25,7 @@ afterEach(async () => {
 async function bucket(name: string, asText = false): Promise<string[]> {
   const path = join(dir, 'db');
   const view = await machine.store.openView();
-  await writeFileOf(path, etcdBuckets(view)).finally(() => view.end());
+  await writeFileOf(path, etcdBuckets(view, setImmediate)).finally(() => view.end());
   const file = await BoltFile.open(path);
   const lines: string[] = [];
   const show = (bytes: Buffer) => (asText ? text(bytes) : bytes.toString('hex'));
@@ -46,7 +46,7 @@ async function revisions(): Promise<string[]> {
 describe('our state as etcd’s buckets', () => {
   it('has every bucket of etcd, whatever is in it', async () => {
     const view = await machine.store.openView();
-    expect(etcdBuckets(view).map(({ name }) => name)).toEqual([
+    expect(etcdBuckets(view, setImmediate).map(({ name }) => name)).toEqual([
       ...['alarm', 'auth', 'authRoles', 'authUsers', 'cluster', 'key', 'lease', 'members'],
       ...['members_removed', 'meta'],
     ]);

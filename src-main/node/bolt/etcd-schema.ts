@@ -6,6 +6,7 @@ import { compareBytes, idToHex } from '../../base/bytes.ts';
 import { AlarmMember, type Member } from '../../proto/etcd/rpc.ts';
 import { compactedRows } from '../mvcc/compacted-rows.ts';
 import { Pacer } from '../mvcc/pacer.ts';
+import type { Schedule } from '../mvcc/schedule.ts';
 import {
   decodeApplied,
   decodeCompaction,
@@ -31,8 +32,12 @@ export const META_BUCKET = 'meta';
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /** All buckets of etcd 3.4, in order. Each is read once, while the view is held. */
-export function etcdBuckets(view: StateView, signal?: AbortSignal): BoltBucket[] {
-  const pacer = new Pacer(signal);
+export function etcdBuckets(
+  view: StateView,
+  schedule: Schedule,
+  signal?: AbortSignal,
+): BoltBucket[] {
+  const pacer = new Pacer(schedule, signal);
   return [
     { name: 'alarm', rows: alarmRows(view) },
     { name: 'auth', rows: [] },

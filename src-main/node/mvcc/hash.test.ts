@@ -21,12 +21,12 @@ async function machine(kind = STORE_KINDS[0]): Promise<Machine> {
 
 async function kvHash({ store }: Machine, revision = 0): Promise<KvHash> {
   const view = await store.openView();
-  return hashKv(view, revision).finally(() => view.end());
+  return hashKv(view, revision, setImmediate).finally(() => view.end());
 }
 
 async function stateHash({ store }: Machine): Promise<number> {
   const view = await store.openView();
-  return (await hashState(view).finally(() => view.end())).hash;
+  return (await hashState(view, setImmediate).finally(() => view.end())).hash;
 }
 
 const KEYS = ['a', 'a\0', 'a\0\x01', 'ab', 'b', '\xff', 'k'.repeat(3000)];
@@ -199,7 +199,7 @@ describe('the sum over the history', () => {
     for (let i = 0; i < 1200; i++) one.put(`k${i}`, 'v');
     const view = await one.store.openView();
     const abort = new AbortController();
-    const sum = hashKv(view, 0, abort.signal);
+    const sum = hashKv(view, 0, setImmediate, abort.signal);
     abort.abort(new Error('nobody waits'));
     await expect(sum).rejects.toThrow('nobody waits');
   });

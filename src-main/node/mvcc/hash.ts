@@ -20,6 +20,7 @@ import {
 import type { Row, StateView } from '../storage/types.ts';
 import { replacedAt } from './compacted-rows.ts';
 import { Pacer } from './pacer.ts';
+import type { Schedule } from './schedule.ts';
 
 /** What etcd starts the sum with. */
 const KEY_BUCKET = Buffer.from('key');
@@ -46,19 +47,21 @@ export interface KvHash {
 export async function hashKv(
   view: StateView,
   revision: number,
+  schedule: Schedule,
   signal?: AbortSignal,
 ): Promise<KvHash> {
-  const hasher = new HistoryHasher(view, revision, new Pacer(signal));
+  const hasher = new HistoryHasher(view, revision, new Pacer(schedule, signal));
   return hasher.run();
 }
 
 /** The sum over the whole logical state (etcd's Hash), in which only the log's position is left out. */
 export async function hashState(
   view: StateView,
+  schedule: Schedule,
   signal?: AbortSignal,
 ): Promise<{ hash: number; revision: number }> {
   let hash = 0;
-  for (const { name, rows } of etcdBuckets(view, signal)) {
+  for (const { name, rows } of etcdBuckets(view, schedule, signal)) {
     hash = crc32c(Buffer.from(name), hash);
     for await (const { key, value } of rows) {
       if (name === META_BUCKET && key.equals(Buffer.from(CONSISTENT_INDEX))) continue;

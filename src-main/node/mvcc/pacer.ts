@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Schedule } from './schedule.ts';
 
 /**
  * What is read between two turns of the event loop: about a millisecond of work. A put takes several
@@ -9,11 +9,13 @@ const SLICE_BYTES = 256 * 1024;
 
 /** Cuts a long read into slices, with requests served in between. */
 export class Pacer {
+  readonly #schedule: Schedule;
   readonly #signal: AbortSignal | undefined;
   #rows = 0;
   #bytes = 0;
 
-  constructor(signal?: AbortSignal) {
+  constructor(schedule: Schedule, signal?: AbortSignal) {
+    this.#schedule = schedule;
     this.#signal = signal;
   }
 
@@ -29,7 +31,7 @@ export class Pacer {
     this.#rows = 0;
     this.#bytes = 0;
     this.#signal?.throwIfAborted();
-    await nextTurn();
+    await new Promise<void>((resolve) => this.#schedule(resolve));
     this.#signal?.throwIfAborted();
   }
 }

@@ -1,6 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { CodedError, errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
 import { PeerMembers } from '../../proto/raftdeck/internal.ts';
 import {
   type Message,
@@ -17,23 +16,16 @@ import {
   FRAME_SLACK_BYTES,
   type PeerAddress,
   type PeerHandler,
-  type PeerIdentity,
+  type PeerNetwork,
+  type PeerNetworkOptions,
 } from './types.ts';
-
-export interface PeerTransportOptions {
-  self: PeerIdentity;
-  listen: { host: string; port: number }[];
-  /** Largest request a client may send: frames are sized by it. */
-  maxRequestBytes: number;
-  logger: Logger;
-}
 
 /**
  * The connections between this node and the other members: one outgoing stream of frames per member, incoming ones
  * from whoever is a member. Delivery is at most once and in order per connection, which is all that Raft needs.
  */
-export class PeerTransport {
-  readonly #options: PeerTransportOptions;
+export class PeerTransport implements PeerNetwork {
+  readonly #options: PeerNetworkOptions;
   readonly #handler: PeerHandler;
   readonly #senders = new Map<bigint, { address: PeerAddress; sender: PeerSender }>();
   readonly #servers: Server[] = [];
@@ -42,7 +34,7 @@ export class PeerTransport {
   /** API versions of the members that were connected at least once. */
   readonly #versions = new Map<bigint, string>();
 
-  constructor(options: PeerTransportOptions, handler: PeerHandler) {
+  constructor(options: PeerNetworkOptions, handler: PeerHandler) {
     this.#options = options;
     this.#handler = handler;
   }

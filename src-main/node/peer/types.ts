@@ -1,3 +1,4 @@
+import type { Logger } from '../../base/logger.ts';
 import type { PeerMembers } from '../../proto/raftdeck/internal.ts';
 import type { Message, PeerCall, PeerReply, SnapshotHeader } from '../../proto/raftdeck/raft.ts';
 
@@ -24,6 +25,35 @@ export interface PeerAddress {
   id: bigint;
   host: string;
   port: number;
+}
+
+export interface PeerNetworkOptions {
+  self: PeerIdentity;
+  listen: { host: string; port: number }[];
+  /** Largest request a client may send: frames are sized by it. */
+  maxRequestBytes: number;
+  logger: Logger;
+}
+
+/** The connections between this node and the other members. Delivery is at most once. */
+export interface PeerNetwork {
+  /** Listens. Rejects with PortInUse if an address is taken. */
+  start(): Promise<void>;
+  /** Makes the set of members to talk to equal to `peers`. */
+  setPeers(peers: PeerAddress[]): void;
+  send(group: number, messages: Message[]): void;
+  call(to: bigint, call: PeerCall): void;
+  reply(to: bigint, reply: PeerReply): void;
+  /** Rejects if that member did not get the whole stream, or did not take it. */
+  sendSnapshot(to: bigint, header: SnapshotHeader, chunks: AsyncIterable<Buffer>): Promise<void>;
+  isConnected(id: bigint): boolean;
+  /** Connected both ways: what is asked there arrives, and so does the answer. */
+  canAsk(id: bigint): boolean;
+  /** Milliseconds that the connection to that member has stood; undefined without one. */
+  connectedForMs(id: bigint): number | undefined;
+  /** What that member said when it was last connected; undefined if it never was. */
+  apiVersion(id: bigint): string | undefined;
+  stop(): Promise<void>;
 }
 
 /** What the transport hands to the driver. */

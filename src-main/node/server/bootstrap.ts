@@ -1,7 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { idToHex } from '../../base/bytes.ts';
-import { systemClock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Member } from '../../proto/etcd/rpc.ts';
@@ -10,10 +8,11 @@ import { type BatchingStateMachine, createStateMachine } from '../apply/state-ma
 import type { NodeConfig } from '../config.ts';
 import { clusterId, memberId } from '../membership/identity.ts';
 import type { RaftRestore } from '../raft/types.ts';
-import { LmdbStateStore } from '../storage/lmdb-store.ts';
+import type { StateStore } from '../storage/types.ts';
 import type { WalGroupState, WalMetadata, WriteAheadLog } from '../wal/types.ts';
 import { createWal, openWal, walExists } from '../wal/wal.ts';
-import { claimDataDir, type NodeMarker, readMarker, writeMarker } from './data-dir.ts';
+import { type NodeMarker, readMarker, writeMarker } from './data-dir.ts';
+import type { NodeIo } from './io.ts';
 import { joinCluster } from './join.ts';
 import { selfId, whyForeign } from './ownership.ts';
 
@@ -23,7 +22,7 @@ export const GROUP = 0;
 export interface Opened {
   identity: WalMetadata;
   wal: WriteAheadLog;
-  store: LmdbStateStore;
+  store: StateStore;
   state: BatchingStateMachine;
   restore: RaftRestore;
 }
@@ -41,26 +40,27 @@ export function emptyConfState(voters: bigint[]): ConfState {
  * Opens the data folder, or makes a new one from the initial cluster. Everything that makes a folder unusable is a
  * CodedError that says what to do; nothing is changed in a folder that is refused.
  */
-export async function openNode(config: NodeConfig, logger: Logger): Promise<Opened> {
-  claimDataDir(config.dataDir);
-  const marker = readMarker(config.dataDir);
+export async function openNode(config: NodeConfig, io: NodeIo, logger: Logger): Promise<Opened> {
+  const { disk, schedule } = io;
+  disk.claim(config.dataDir);
+  const marker = await readMarker(disk.files, config.dataDir);
   if (marker?.removed === true) throw memberRemoved();
   const walDir = join(config.dataDir, 'member', 'wal');
   const stateDir = join(config.dataDir, 'member', 'state');
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  await disk.files.makeFolder(stateDir);
   // The store's lock comes first: a second process on the same folder must not even read the log.
-  const store = await LmdbStateStore.open(stateDir);
+  const store = await disk.openStore(stateDir);
   try {
     const options = {
       maxTxnOps: config.maxTxnOps,
       quotaBytes: config.quotaBackendBytes,
       memberId: selfId(config),
     };
-    const state = createStateMachine(store, options);
-    if (marker === undefined) return await createNew(config, logger, walDir, store, state);
+    const state = createStateMachine(store, options, { schedule });
+    if (marker === undefined) return await createNew(config, io, logger, walDir, store, state);
     // It comes last at a first start, so there was a log: without it a member could vote twice in a term.
-    if (!(await walExists(walDir))) throw logMissing(walDir);
-    return await reopen(config, logger, marker, walDir, store, state);
+    if (!(await walExists(walDir, disk))) throw logMissing(walDir);
+    return await reopen(config, io, logger, marker, walDir, store, state);
   } catch (error) {
     await store.close();
     throw error;
@@ -117,8 +117,8 @@ function foundCluster(config: NodeConfig): Beginning {
 }
 
 /** One that joins knows who is there, and nothing else: it has no vote before the leader's snapshot gives it one. */
-async function enterCluster(config: NodeConfig, logger: Logger): Promise<Beginning> {
-  const { clusterId, memberId, members } = await joinCluster(config, systemClock, logger);
+async function enterCluster(config: NodeConfig, io: NodeIo, logger: Logger): Promise<Beginning> {
+  const { clusterId, memberId, members } = await joinCluster(config, io, logger);
   return {
     identity: { clusterId, memberId },
     members,
@@ -130,24 +130,24 @@ async function enterCluster(config: NodeConfig, logger: Logger): Promise<Beginni
 
 async function createNew(
   config: NodeConfig,
+  io: NodeIo,
   logger: Logger,
   walDir: string,
-  store: LmdbStateStore,
+  store: StateStore,
   state: BatchingStateMachine,
 ): Promise<Opened> {
   const joins = config.initialClusterState === 'existing';
   const { identity, members, confState, hardState, at } = joins
-    ? await enterCluster(config, logger)
+    ? await enterCluster(config, io, logger)
     : foundCluster(config);
   // A first start that was cut short has bootstrapped the state already.
   if (state.appliedIndex === 0) state.bootstrap(confState, members, at.index, at.term);
   store.endBatch();
   await store.flush();
-  const wal = await createWal(walDir, identity, [
-    { group: GROUP, hardState, snapshot: { ...at, confState } },
-  ]);
+  const initial = [{ group: GROUP, hardState, snapshot: { ...at, confState } }];
+  const wal = await createWal(walDir, identity, initial, io.disk);
   // Last: without the marker the next start begins anew, with it everything is in place.
-  await writeMarker(config.dataDir, {
+  await writeMarker(io.disk.files, config.dataDir, {
     format: 1,
     name: config.name,
     clusterId: idToHex(identity.clusterId),
@@ -166,13 +166,14 @@ async function createNew(
 
 async function reopen(
   config: NodeConfig,
+  io: NodeIo,
   logger: Logger,
   marker: NodeMarker | undefined,
   walDir: string,
-  store: LmdbStateStore,
+  store: StateStore,
   state: BatchingStateMachine,
 ): Promise<Opened> {
-  const { wal, recovery } = await openWal(walDir);
+  const { wal, recovery } = await openWal(walDir, io.disk);
   if (recovery.tornBytes > 0) {
     logger.warn('cut a torn tail off the write-ahead log', { bytes: recovery.tornBytes });
   }

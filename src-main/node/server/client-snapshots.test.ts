@@ -6,6 +6,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { Machine, putOp } from '../apply/testing/machine.ts';
 import { BoltFile } from '../bolt/reader.ts';
 import { LmdbStateStore } from '../storage/lmdb-store.ts';
+import { systemFiles } from '../wal/files.ts';
 import {
   ClientSnapshots,
   MAX_CLIENT_SNAPSHOTS,
@@ -25,7 +26,13 @@ beforeEach(async () => {
   store = await LmdbStateStore.open(join(root, 'state'));
   machine = new Machine(store);
   for (let i = 0; i < 3000; i++) machine.put(`key ${i}`, 'value'.repeat(20));
-  snapshots = new ClientSnapshots({ dir, store, logger: silentLogger });
+  snapshots = new ClientSnapshots({
+    dir,
+    store,
+    files: systemFiles,
+    schedule: setImmediate,
+    logger: silentLogger,
+  });
 });
 afterEach(async () => {
   await store.close();
@@ -128,7 +135,7 @@ describe('snapshots for clients', () => {
 
 describe('sums over the state', () => {
   it('are formed one by one, up to a limit of those that wait', async () => {
-    const hashes = new StateHashes(store);
+    const hashes = new StateHashes(store, setImmediate);
     const asked = Array.from({ length: 60 }, () =>
       hashes.kv(0).catch((error: { code: string }) => error.code),
     );
@@ -144,7 +151,7 @@ describe('sums over the state', () => {
   });
 
   it('go on after one that failed or that nobody waits for', async () => {
-    const hashes = new StateHashes(store);
+    const hashes = new StateHashes(store, setImmediate);
     const gone = AbortSignal.abort(new Error('gone'));
     const results = await Promise.allSettled([
       hashes.kv(99_999),

@@ -1,11 +1,13 @@
-import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { StateSnapshot } from '../api/backend.ts';
 import { etcdBuckets } from '../bolt/etcd-schema.ts';
 import { writeBoltFile } from '../bolt/writer.ts';
-import type { StateStore } from '../storage/types.ts';
+import type { Schedule } from '../mvcc/schedule.ts';
+import type { StateStore, StateView } from '../storage/types.ts';
+import type { WalFiles } from '../wal/files.ts';
 import { nodeError } from './proposals.ts';
 import { withView } from './views.ts';
 
@@ -24,11 +26,21 @@ const PREFIX = 'client-snapshot-';
 export class ClientSnapshots {
   readonly #dir: string;
   readonly #store: StateStore;
+  readonly #files: Pick<WalFiles, 'list' | 'remove'>;
+  readonly #schedule: Schedule;
   readonly #logger: Logger;
   #open = 0;
   #made = 0;
 
-  constructor(deps: { dir: string; store: StateStore; logger: Logger }) {
+  constructor(deps: {
+    dir: string;
+    store: StateStore;
+    files: Pick<WalFiles, 'list' | 'remove'>;
+    schedule: Schedule;
+    logger: Logger;
+  }) {
+    this.#files = deps.files;
+    this.#schedule = deps.schedule;
     this.#dir = deps.dir;
     this.#store = deps.store;
     this.#logger = deps.logger;
@@ -36,8 +48,8 @@ export class ClientSnapshots {
 
   /** What a process before this one left when it crashed. Only before the first snapshot. */
   async removeLeftovers(): Promise<void> {
-    for (const name of await readdir(this.#dir)) {
-      if (name.startsWith(PREFIX)) await rm(join(this.#dir, name), { force: true });
+    for (const name of await this.#files.list(this.#dir)) {
+      if (name.startsWith(PREFIX)) await this.#files.remove(join(this.#dir, name));
     }
   }
 
@@ -58,7 +70,8 @@ export class ClientSnapshots {
   }
 
   #write(file: FileHandle, signal: AbortSignal): Promise<number> {
-    return withView(this.#store, (view) => writeBoltFile(file, etcdBuckets(view, signal)));
+    const buckets = (view: StateView) => etcdBuckets(view, this.#schedule, signal);
+    return withView(this.#store, (view) => writeBoltFile(file, buckets(view)));
   }
 
   #handOut(path: string, file: FileHandle, bytes: number): StateSnapshot {

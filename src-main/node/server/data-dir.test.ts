@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemFiles } from '../wal/files.ts';
+import { systemFiles, type WalFiles } from '../wal/files.ts';
 import { claimDataDir, readMarker, removeLeftovers, wideFolders, writeMarker } from './data-dir.ts';
 
 let dir: string;
@@ -24,10 +24,10 @@ const marker = { format: 1, name: 'a', clusterId: '1f', memberId: '2f' } as cons
 test('a new folder is made, an empty one and one with our marker are taken', async () => {
   claimDataDir(join(dir, 'deep', 'er'));
   claimDataDir(dir.concat('/deep/er'));
-  await writeMarker(join(dir, 'deep/er'), marker);
+  await writeMarker(systemFiles, join(dir, 'deep/er'), marker);
   writeFileSync(join(dir, 'deep/er/anything'), '');
   claimDataDir(join(dir, 'deep/er'));
-  expect(readMarker(join(dir, 'deep/er'))).toEqual(marker);
+  expect(await readMarker(systemFiles, join(dir, 'deep/er'))).toEqual(marker);
 });
 
 test('a folder with other files is refused, and left as it was', () => {
@@ -46,11 +46,11 @@ test('a file in place of the folder', () => {
   expect(() => claimDataDir(join(dir, 'file'))).toThrow(/data folder .*file/);
 });
 
-test('a marker that cannot be read, or is newer, is refused', () => {
+test('a marker that cannot be read, or is newer, is refused', async () => {
   writeFileSync(join(dir, 'raftdeck-node.json'), '{"format": 2}');
-  expect(() => readMarker(dir)).toThrow(/format 2 is not 1/);
+  await expect(readMarker(systemFiles, dir)).rejects.toThrow(/format 2 is not 1/);
   writeFileSync(join(dir, 'raftdeck-node.json'), '{');
-  expect(() => readMarker(dir)).toThrow(/cannot be read/);
+  await expect(readMarker(systemFiles, dir)).rejects.toThrow(/cannot be read/);
 });
 
 test.skipIf(process.platform === 'win32')('folders that others may read are named', () => {
@@ -91,7 +91,8 @@ test('half-made files go, all others stay', async () => {
 
 test('a marker has its name on the disk, too, when it is written', async () => {
   const calls: string[] = [];
-  await writeMarker(dir, marker, {
+  const files: WalFiles = {
+    ...systemFiles,
     rename: async (from, to) => {
       await systemFiles.rename(from, to);
       calls.push('rename');
@@ -99,7 +100,8 @@ test('a marker has its name on the disk, too, when it is written', async () => {
     syncFolder: async (folder) => {
       calls.push(`sync ${folder}`);
     },
-  });
+  };
+  await writeMarker(files, dir, marker);
   expect(calls).toEqual(['rename', `sync ${dir}`]);
-  expect(readMarker(dir)).toEqual(marker);
+  expect(await readMarker(systemFiles, dir)).toEqual(marker);
 });

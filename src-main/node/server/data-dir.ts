@@ -1,16 +1,8 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-} from 'node:fs';
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../../base/errors.ts';
-import { systemFiles, type WalFiles } from '../wal/files.ts';
+import { type WalFiles, writeAll } from '../wal/files.ts';
 
 /** What marks a folder as one of ours, and what it belongs to. */
 export interface NodeMarker {
@@ -69,11 +61,11 @@ export function claimDataDir(dir: string): void {
   }
 }
 
-export function readMarker(dir: string): NodeMarker | undefined {
+export async function readMarker(files: WalFiles, dir: string): Promise<NodeMarker | undefined> {
   const path = join(dir, MARKER);
-  if (!existsSync(path)) return undefined;
+  if (!(await files.list(dir)).includes(MARKER)) return undefined;
   try {
-    const marker = JSON.parse(readFileSync(path, 'utf8')) as NodeMarker;
+    const marker = JSON.parse((await files.read(path)).toString()) as NodeMarker;
     if (marker.format !== 1) throw new Error(`format ${String(marker.format)} is not 1`);
     return marker;
   } catch (error) {
@@ -85,22 +77,18 @@ export function readMarker(dir: string): NodeMarker | undefined {
 }
 
 /** Keeps a member that was removed from coming back, also when its peers are gone. */
-export async function markRemoved(dir: string): Promise<void> {
-  const marker = readMarker(dir);
-  if (marker !== undefined) await writeMarker(dir, { ...marker, removed: true });
+export async function markRemoved(files: WalFiles, dir: string): Promise<void> {
+  const marker = await readMarker(files, dir);
+  if (marker !== undefined) await writeMarker(files, dir, { ...marker, removed: true });
 }
 
 /** Durable before it returns: temp file, fsync, rename, and the folder that holds the name. */
-export async function writeMarker(
-  dir: string,
-  marker: NodeMarker,
-  files: Pick<WalFiles, 'rename' | 'syncFolder'> = systemFiles,
-): Promise<void> {
+export async function writeMarker(files: WalFiles, dir: string, marker: NodeMarker): Promise<void> {
   const path = join(dir, MARKER);
-  const file = await open(`${path}.tmp`, 'w', 0o600);
+  const file = await files.create(`${path}.tmp`);
   try {
-    await file.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
-    await file.sync();
+    await writeAll(file, Buffer.from(`${JSON.stringify(marker, null, 2)}\n`), 0);
+    await file.datasync();
   } finally {
     await file.close();
   }

@@ -10,6 +10,7 @@ import {
   MessageType,
 } from '../../proto/raftdeck/raft.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
+import type { Schedule } from '../mvcc/schedule.ts';
 import type { RaftNode } from '../raft/index.ts';
 import type { HardState, ProposeResult, Ready, Role, SnapshotMeta } from '../raft/types.ts';
 import type { StateStore } from '../storage/types.ts';
@@ -28,6 +29,7 @@ export interface DriverOptions {
   state: BatchingStateMachine;
   proposals: Proposals;
   clock: Clock;
+  schedule: Schedule;
   logger: Logger;
   tickMs: number;
   electionTimeoutMs: number;
@@ -127,7 +129,7 @@ export class RaftDriver {
   wake(): void {
     if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#o.schedule(() => {
       this.#scheduled = false;
       if (this.#stopped) return;
       try {

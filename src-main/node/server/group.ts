@@ -1,6 +1,4 @@
-import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { Random } from '../../base/prng.ts';
 import { type Message, MessageType, type SnapshotHeader } from '../../proto/raftdeck/raft.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { InternalRequestBody } from '../apply/types.ts';
@@ -10,6 +8,7 @@ import type { Role } from '../raft/types.ts';
 import { GROUP, type Opened } from './bootstrap.ts';
 import { RaftDriver } from './driver.ts';
 import { HistoryCompactor } from './history-compactor.ts';
+import type { NodeIo } from './io.ts';
 import { LogCompactor } from './log-compactor.ts';
 import { type Applied, nodeError, Proposals } from './proposals.ts';
 import { Snapshots } from './snapshots.ts';
@@ -19,13 +18,9 @@ const MAX_BYTES_PER_APPEND = 1024 * 1024;
 const MAX_INFLIGHT_APPENDS = 256;
 const MAX_UNCOMMITTED_BYTES = 256 * 1024 * 1024;
 
-export interface RaftGroupDeps {
+export interface RaftGroupDeps extends Omit<NodeIo, 'network'> {
   config: NodeConfig;
   opened: Opened;
-  clock: Clock;
-  random: Random;
-  /** Unix milliseconds: where ids that must not repeat start from. */
-  startMs: number;
   logger: Logger;
   send(messages: Message[]): void;
   sendSnapshot(to: bigint, header: SnapshotHeader, chunks: AsyncIterable<Buffer>): Promise<void>;
@@ -80,6 +75,8 @@ export class RaftGroup {
       store,
       state,
       raft: this.raft,
+      disk: deps.disk,
+      clock: deps.clock,
       step: (messages) => this.driver.step(messages),
       logger,
     });
@@ -90,6 +87,7 @@ export class RaftGroup {
       deps.onFatal,
       { sliceRows: config.compactionBatchLimit, restMs: config.compactionSleepMs },
       deps.clock,
+      deps.schedule,
     );
     this.#logCompactor = new LogCompactor(
       {
@@ -155,7 +153,7 @@ export class RaftGroup {
   }
 
   #makeDriver(tickMs: number): RaftDriver {
-    const { clock, logger, config, opened, send, sendSnapshot, onFatal } = this.#deps;
+    const { clock, schedule, logger, config, opened, send, sendSnapshot, onFatal } = this.#deps;
     return new RaftDriver({
       group: GROUP,
       raft: this.raft,
@@ -164,6 +162,7 @@ export class RaftGroup {
       state: this.state,
       proposals: this.proposals,
       clock,
+      schedule,
       logger,
       tickMs,
       electionTimeoutMs: config.electionTimeoutMs,

@@ -42,6 +42,7 @@ function setup(rows: number, pace = { sliceRows: 50, restMs: 0 }) {
     (error) => failures.push(error),
     pace,
     clock,
+    setImmediate,
   );
   const passTurn = () => new Promise((resolve) => setImmediate(resolve));
   return {

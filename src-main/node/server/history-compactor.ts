@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { StateMachine } from '../apply/types.ts';
+import type { Schedule } from '../mvcc/schedule.ts';
 
 /** The part of the state machine that compactions need. */
 export type CompactionState = Pick<StateMachine, 'pendingCompaction' | 'compactSlice'>;
@@ -25,6 +26,7 @@ export class HistoryCompactor {
   readonly #onFatal: (error: unknown) => void;
   readonly #pace: CompactionPace;
   readonly #clock: Clock;
+  readonly #schedule: Schedule;
   #running = false;
   #stopped = false;
   #cancelRest: () => void = () => {};
@@ -36,19 +38,21 @@ export class HistoryCompactor {
     onFatal: (error: unknown) => void,
     pace: CompactionPace,
     clock: Clock,
+    schedule: Schedule,
   ) {
     this.#state = state;
     this.#isPaused = isPaused;
     this.#onFatal = onFatal;
     this.#pace = pace;
     this.#clock = clock;
+    this.#schedule = schedule;
   }
 
   /** Starts if there is something to do and it does not run yet. */
   kick(): void {
     if (this.#running || this.#state.pendingCompaction === undefined) return;
     this.#running = true;
-    setImmediate(() => this.#slice());
+    this.#schedule(() => this.#slice());
   }
 
   stop(): void {

@@ -1,12 +1,11 @@
-import type { Clock } from '../../base/clock.ts';
 import { CodedError, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Member } from '../../proto/etcd/rpc.ts';
 import type { PeerMembers } from '../../proto/raftdeck/internal.ts';
 import { ETCD_API_VERSION } from '../api/version.ts';
 import { type NodeConfig, parseUrl } from '../config.ts';
-import { askMembers } from '../peer/ask-members.ts';
 import { NODE_VERSION } from '../version.ts';
+import type { NodeIo, NodeNetwork } from './io.ts';
 
 export interface JoinedCluster {
   clusterId: bigint;
@@ -25,12 +24,12 @@ const RETRY_MS = 200;
  */
 export async function joinCluster(
   config: NodeConfig,
-  clock: Clock,
+  { clock, network }: Pick<NodeIo, 'clock' | 'network'>,
   logger: Logger,
 ): Promise<JoinedCluster> {
   const deadlineMs = clock.nowMs() + JOIN_TIMEOUT_MS;
   for (;;) {
-    const answer = await askAny(config, logger);
+    const answer = await askAny(config, network, logger);
     const self = findSelf(config, answer);
     if (self !== undefined) {
       return { clusterId: answer.clusterId, memberId: self.ID, members: answer.members };
@@ -55,7 +54,11 @@ function findSelf(config: NodeConfig, { members }: PeerMembers): Member | undefi
   return self;
 }
 
-async function askAny(config: NodeConfig, logger: Logger): Promise<PeerMembers> {
+async function askAny(
+  config: NodeConfig,
+  network: NodeNetwork,
+  logger: Logger,
+): Promise<PeerMembers> {
   const versions = { version: NODE_VERSION, apiVersion: ETCD_API_VERSION };
   const own = new Set(config.initialAdvertisePeerUrls);
   const urls = config.initialCluster
@@ -64,7 +67,7 @@ async function askAny(config: NodeConfig, logger: Logger): Promise<PeerMembers> 
     .filter((url) => !own.has(url));
   for (const url of urls) {
     try {
-      return await askMembers(parseUrl(url), versions);
+      return await network.askMembers(parseUrl(url), versions);
     } catch (error) {
       logger.warn('no answer from a member of the cluster', { url, reason: errorMessage(error) });
     }

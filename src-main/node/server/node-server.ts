@@ -1,8 +1,6 @@
 import { idToHex } from '../../base/bytes.ts';
-import type { Clock } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { Random } from '../../base/prng.ts';
 import { AlarmType, type Member, type ResponseHeader } from '../../proto/etcd/rpc.ts';
 import { type PeerCall, PeerCall_Kind, type PeerReply } from '../../proto/raftdeck/raft.ts';
 import type { Backend, NodeLimits, NodeStatus, StateSnapshot } from '../api/backend.ts';
@@ -17,6 +15,7 @@ import type { Opened } from './bootstrap.ts';
 import { ClientSnapshots } from './client-snapshots.ts';
 import { CorruptionChecker } from './corruption-check.ts';
 import { RaftGroup } from './group.ts';
+import type { NodeIo } from './io.ts';
 import { LeaseDesk } from './lease-desk.ts';
 import { MembershipDesk } from './membership-desk.ts';
 import { Peers } from './peers.ts';
@@ -25,13 +24,9 @@ import { QuotaGate } from './quota-gate.ts';
 import { StateHashes } from './state-hashes.ts';
 import { LeadershipTransfer } from './transfer.ts';
 
-export interface NodeServerDeps {
+export interface NodeServerDeps extends NodeIo {
   config: NodeConfig;
   opened: Opened;
-  clock: Clock;
-  random: Random;
-  /** Unix milliseconds: where ids that must not repeat start from. */
-  startMs: number;
   logger: Logger;
   onFatal(error: unknown): void;
   /** This member was removed from the cluster: it must stop, and not start again. */
@@ -86,8 +81,10 @@ export class NodeServer implements Backend {
       onApplied: () => this.#peers.membershipMayHaveChanged(),
     });
     const { raft, driver, proposals, requestTimeoutMs } = this.#group;
-    this.#clientSnapshots = new ClientSnapshots({ dir: `${config.dataDir}/member`, store, logger });
-    this.#hashes = new StateHashes(store);
+    const { schedule } = deps;
+    const dir = `${config.dataDir}/member`;
+    this.#clientSnapshots = new ClientSnapshots({ ...deps.disk, dir, store, schedule, logger });
+    this.#hashes = new StateHashes(store, schedule);
     const time = {
       startMs: deps.startMs,
       electionTimeoutMs: config.electionTimeoutMs,

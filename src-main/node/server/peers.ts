@@ -1,25 +1,23 @@
-import type { Clock } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Message, PeerCall, PeerReply } from '../../proto/raftdeck/raft.ts';
 import { ETCD_API_VERSION } from '../api/version.ts';
 import type { InternalRequestBody, StateMachine } from '../apply/types.ts';
 import { type NodeConfig, parseUrl } from '../config.ts';
-import { PeerTransport } from '../peer/transport.ts';
-import type { PeerAddress, PeerHandler } from '../peer/types.ts';
+import type { PeerAddress, PeerHandler, PeerNetwork } from '../peer/types.ts';
 import { NODE_VERSION } from '../version.ts';
 import type { WalMetadata } from '../wal/types.ts';
 import { GROUP } from './bootstrap.ts';
 import { versionToPropose } from './cluster-version.ts';
 import { markRemoved } from './data-dir.ts';
 import type { RaftGroup } from './group.ts';
+import type { NodeIo } from './io.ts';
 import { PeerCalls } from './peer-calls.ts';
 
-export interface PeersDeps {
+export interface PeersDeps extends Pick<NodeIo, 'clock' | 'disk' | 'network'> {
   config: NodeConfig;
   identity: WalMetadata;
   state: StateMachine;
-  clock: Clock;
   logger: Logger;
   group(): RaftGroup;
   /** Another member's question. */
@@ -31,7 +29,7 @@ export interface PeersDeps {
 
 /** The other members: connections to them, questions and answers, and what follows from who they are. */
 export class Peers {
-  readonly transport: PeerTransport;
+  readonly transport: PeerNetwork;
   readonly calls: PeerCalls;
   readonly #deps: PeersDeps;
   #membersSeen = '';
@@ -43,7 +41,7 @@ export class Peers {
     this.#deps = deps;
     const self = { ...identity, version: NODE_VERSION, apiVersion: ETCD_API_VERSION };
     const listen = config.listenPeerUrls.map(parseUrl);
-    this.transport = new PeerTransport(
+    this.transport = deps.network.open(
       { self, listen, maxRequestBytes: config.maxRequestBytes, logger },
       this.#handler(),
     );
@@ -137,9 +135,9 @@ export class Peers {
   #leave(): void {
     if (this.#removed) return;
     this.#removed = true;
-    const { logger, clock, config, onRemoved, onFatal } = this.#deps;
+    const { logger, clock, disk, config, onRemoved, onFatal } = this.#deps;
     logger.warn('this member was removed from the cluster');
-    const marked = markRemoved(config.dataDir);
+    const marked = markRemoved(disk.files, config.dataDir);
     clock.setTimer(config.electionTimeoutMs, () => {
       marked.then(onRemoved, onFatal);
     });

@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
 import { CodedError, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type Message, MessageType, type SnapshotHeader } from '../../proto/raftdeck/raft.ts';
@@ -8,7 +7,9 @@ import type { StateMachine } from '../apply/types.ts';
 import type { RaftNode } from '../raft/index.ts';
 import type { SnapshotMeta } from '../raft/types.ts';
 import type { StateStore } from '../storage/types.ts';
+import { type WalFiles, writeAll } from '../wal/files.ts';
 import { GROUP } from './bootstrap.ts';
+import type { NodeDisk } from './io.ts';
 
 /** Snapshots sent at once: each one holds a read transaction open. */
 const MAX_SENDING = 2;
@@ -31,6 +32,8 @@ interface Spooled {
 /** Moves whole states between members: streams ours to one that lags, takes in one that the leader sends. */
 export class Snapshots {
   readonly #dir: string;
+  readonly #disk: NodeDisk;
+  readonly #clock: Clock;
   readonly #store: StateStore;
   readonly #state: StateMachine;
   readonly #raft: RaftNode;
@@ -42,6 +45,8 @@ export class Snapshots {
 
   constructor(deps: {
     dir: string;
+    disk: NodeDisk;
+    clock: Clock;
     store: StateStore;
     state: StateMachine;
     raft: RaftNode;
@@ -49,6 +54,8 @@ export class Snapshots {
     logger: Logger;
   }) {
     this.#dir = deps.dir;
+    this.#disk = deps.disk;
+    this.#clock = deps.clock;
     this.#store = deps.store;
     this.#state = deps.state;
     this.#raft = deps.raft;
@@ -101,14 +108,13 @@ export class Snapshots {
     this.#receiving = true;
     const path = join(this.#dir, `incoming-${meta.index}.snapshot`);
     try {
-      await spool(path, chunks);
+      await spool(this.#disk.files, path, chunks);
       await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(
-          () => reject(new CodedError('PeerBusy', 'the snapshot was not taken: state is newer')),
-          ACCEPT_TIMEOUT_MS,
+        const cancelTimer = this.#clock.setTimer(ACCEPT_TIMEOUT_MS, () =>
+          reject(new CodedError('PeerBusy', 'the snapshot was not taken: state is newer')),
         );
         const settle = (error?: Error) => {
-          clearTimeout(timer);
+          cancelTimer();
           if (error === undefined) resolve();
           else reject(error);
         };
@@ -120,7 +126,7 @@ export class Snapshots {
     } finally {
       this.#receiving = false;
       this.#spooled = undefined;
-      await rm(path, { force: true });
+      await this.#disk.files.remove(path);
     }
   }
 
@@ -131,7 +137,7 @@ export class Snapshots {
       throw new CodedError('SnapshotLost', `no data for the snapshot at ${meta.index}`);
     }
     try {
-      await this.#store.importSnapshot(createReadStream(spooled.path));
+      await this.#store.importSnapshot(this.#disk.readInPieces(spooled.path));
       spooled.settle();
     } catch (error) {
       spooled.settle(error as Error);
@@ -144,10 +150,14 @@ export class Snapshots {
   }
 }
 
-async function spool(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
-  const file = await open(path, 'w', 0o600);
+async function spool(files: WalFiles, path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+  const file = await files.create(path);
+  let position = 0;
   try {
-    for await (const chunk of chunks) await file.write(chunk);
+    for await (const chunk of chunks) {
+      await writeAll(file, chunk, position);
+      position += chunk.length;
+    }
   } finally {
     await file.close();
   }

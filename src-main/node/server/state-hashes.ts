@@ -1,4 +1,5 @@
 import { hashKv, hashState, type KvHash } from '../mvcc/hash.ts';
+import type { Schedule } from '../mvcc/schedule.ts';
 import type { StateStore, StateView } from '../storage/types.ts';
 import { nodeError } from './proposals.ts';
 import { withView } from './views.ts';
@@ -9,20 +10,22 @@ const MAX_WAITING = 32;
 /** Sums over the state, for clients and for members that compare theirs. */
 export class StateHashes {
   readonly #store: StateStore;
+  readonly #schedule: Schedule;
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(store: StateStore) {
+  constructor(store: StateStore, schedule: Schedule) {
     this.#store = store;
+    this.#schedule = schedule;
   }
 
   /** 0 is the current revision. Throws Compacted, FutureRev and TooManyRequests. */
   kv(revision: number, signal?: AbortSignal): Promise<KvHash> {
-    return this.#queue((view) => hashKv(view, revision, signal), signal);
+    return this.#queue((view) => hashKv(view, revision, this.#schedule, signal), signal);
   }
 
   state(signal?: AbortSignal): Promise<{ hash: number; revision: number }> {
-    return this.#queue((view) => hashState(view, signal), signal);
+    return this.#queue((view) => hashState(view, this.#schedule, signal), signal);
   }
 
   #queue<T>(work: (view: StateView) => Promise<T>, signal?: AbortSignal): Promise<T> {

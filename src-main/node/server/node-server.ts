@@ -8,7 +8,7 @@ import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { ApplyResponses, InternalRequestBody, RequestKind } from '../apply/types.ts';
 import type { NodeConfig } from '../config.ts';
 import type { KvHash } from '../mvcc/hash.ts';
-import type { Role } from '../raft/types.ts';
+import type { RaftStatus, Role } from '../raft/types.ts';
 import type { StoreSize } from '../storage/types.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import type { Opened } from './bootstrap.ts';
@@ -242,6 +242,10 @@ export class NodeServer implements Backend {
       isLearner: this.isLearner,
       errors,
     };
+  }
+
+  raftStatus(): RaftStatus {
+    return this.#group.raft.status();
   }
 
   size(): StoreSize {

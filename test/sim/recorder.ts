@@ -1,0 +1,306 @@
+import { idToHex } from '../../src-main/base/bytes.ts';
+import { errorMessage } from '../../src-main/base/errors.ts';
+import type { ApplyResult } from '../../src-main/node/apply/types.ts';
+import type { RaftStatus } from '../../src-main/node/raft/types.ts';
+import type { Opened } from '../../src-main/node/server/bootstrap.ts';
+import { AlarmType } from '../../src-main/proto/etcd/rpc.ts';
+import type { InternalRequest } from '../../src-main/proto/raftdeck/internal.ts';
+import type {
+  AppliedEntry,
+  FaultEvent,
+  History,
+  KvHash,
+  LogObservation,
+  MemberObservation,
+} from './history.ts';
+import { LogMirror } from './log-mirror.ts';
+import type { SimMember } from './sim-member.ts';
+import { describeError, type World } from './world.ts';
+
+export interface Violation {
+  atMs: number;
+  property: string;
+  detail: string;
+}
+
+/** Lines kept for the trace of a failure. */
+const MAX_TRACE_LINES = 400;
+/** A run that has failed so often says nothing new. */
+const MAX_VIOLATIONS = 20;
+
+/** Writes the history and looks at once for what must never be, so that a run ends where it went wrong. */
+export class Recorder {
+  readonly world: World;
+  readonly history: History;
+  readonly violations: Violation[] = [];
+  readonly traceLines: string[] = [];
+  readonly logs = new Map<SimMember, LogMirror>();
+  /** By index, as the first member applied it: all others must have the same. */
+  readonly #applied: AppliedEntry[] = [];
+  readonly #leaders = new Map<number, bigint>();
+  readonly #revisions = new Map<SimMember, { incarnation: number; revision: number }>();
+  readonly #hashes = new Map<string, { member: string; hash: number }>();
+
+  constructor(world: World, history: History) {
+    this.world = world;
+    this.history = history;
+  }
+
+  /** Highest index that any member applied. */
+  get appliedIndex(): number {
+    return this.#applied.length - 1;
+  }
+
+  trace(line: string): void {
+    this.traceLines.push(`${(this.world.nowMs / 1000).toFixed(4)}s ${line}`);
+    if (this.traceLines.length > 2 * MAX_TRACE_LINES) this.traceLines.splice(0, MAX_TRACE_LINES);
+  }
+
+  fault(kind: string, members: SimMember[], detail = ''): void {
+    const names = members.map(({ name }) => name);
+    const event: FaultEvent = { atMs: this.world.nowMs, kind, members: names, detail };
+    this.history.faults.push(event);
+    this.trace(`fault ${kind} ${names.join()} ${detail}`);
+  }
+
+  violation(property: string, where: string, what: unknown): void {
+    const detail = `${where}: ${what instanceof Error ? describeError(what) : errorMessage(what)}`;
+    if (this.violations.length < MAX_VIOLATIONS) {
+      this.violations.push({ atMs: this.world.nowMs, property, detail });
+    }
+    this.trace(`VIOLATION ${property} ${detail}`);
+  }
+
+  leftCluster(member: SimMember): void {
+    this.logs.delete(member);
+  }
+
+  logged(member: SimMember, message: string, fields: Record<string, unknown>): void {
+    if (message === 'raft state') {
+      const { role, term } = fields as { role: string; term: number };
+      if (role === 'leader') this.#leads(member, term);
+      if (role !== 'leader' && role !== 'follower') return;
+    }
+    if (message.startsWith('peer ')) return;
+    this.trace(`${member.name} log: ${message} ${JSON.stringify(fields)}`);
+  }
+
+  /** A process has opened its folder: from here on its log and its state are watched. */
+  opened(member: SimMember, { wal, state, restore }: Opened): void {
+    const mirror = new LogMirror(restore);
+    this.logs.set(member, mirror);
+    const { process } = member;
+    const append = wal.append.bind(wal);
+    wal.append = (batches) => {
+      if (process.alive) for (const batch of batches) mirror.note(batch);
+      return append(batches);
+    };
+    const apply = state.apply.bind(state);
+    state.apply = (index, term, request) => {
+      // What a dead process still computes is nobody's.
+      if (!process.passes('apply')) return apply(index, term, request);
+      const keys = this.#keysOfLease(index, request, (id) => state.leaseKeys(id));
+      const result = apply(index, term, request);
+      this.#appliedAt(member, index, term, digestOf(request, result), state.revision);
+      if (result.ok) this.#leaseChanged(index, request, state.revision, keys);
+      return result;
+    };
+    const applyEmpty = state.applyEmpty.bind(state);
+    state.applyEmpty = (index, term) => {
+      applyEmpty(index, term);
+      if (process.alive) this.#appliedAt(member, index, term, 0, state.revision);
+    };
+    const applyConfChange = state.applyConfChange.bind(state);
+    state.applyConfChange = (index, term, confState, changed) => {
+      applyConfChange(index, term, confState, changed);
+      const digest = confState.voters.reduce((sum, id) => sum + Number(id & 0xffffffn), 1);
+      if (process.alive) this.#appliedAt(member, index, term, digest, state.revision);
+    };
+  }
+
+  /** Looks at a running member; answers what it saw. */
+  observe(member: SimMember, hash?: KvHash): MemberObservation | undefined {
+    const { node } = member;
+    if (node === undefined || !member.process.alive) return undefined;
+    const status = node.raftStatus();
+    const { state } = node;
+    const observation: MemberObservation = {
+      atMs: this.world.nowMs,
+      member: member.name,
+      memberId: idToHex(status.id),
+      incarnation: member.incarnation,
+      role: status.role,
+      term: status.term,
+      vote: status.vote === 0n ? '0' : idToHex(status.vote),
+      leader: status.leader === 0n ? '0' : idToHex(status.leader),
+      commit: status.commit,
+      applied: state.appliedIndex,
+      firstIndex: status.firstIndex,
+      lastIndex: status.lastIndex,
+      revision: state.revision,
+      compactRevision: state.compactRevision,
+      voters: status.confState.voters.map(idToHex),
+      learners: status.confState.learners.map(idToHex),
+      alarms: state.alarms().map(({ memberID, alarm }) => ({
+        member: idToHex(memberID),
+        alarm: alarm === AlarmType.NOSPACE ? 'NOSPACE' : 'CORRUPT',
+      })),
+      stateBytes: node.size().fileBytes,
+      hash,
+    };
+    this.history.observations.push(observation);
+    this.#checkIndexes(member, status, state.appliedIndex);
+    this.#checkRevision(member, state.revision);
+    if (hash !== undefined) this.#checkHash(member, hash);
+    return observation;
+  }
+
+  /** Every running member's log, for the oracles, and a look at whether they match. */
+  observeLogs(members: readonly SimMember[]): void {
+    const seen: LogObservation[] = [];
+    for (const member of members) {
+      const mirror = this.logs.get(member);
+      const status = member.node?.raftStatus();
+      if (mirror === undefined || status === undefined || !member.process.alive) continue;
+      seen.push({
+        atMs: this.world.nowMs,
+        member: member.name,
+        incarnation: member.incarnation,
+        term: status.term,
+        role: status.role,
+        commit: status.commit,
+        entries: mirror.entries(),
+      });
+      this.#checkAgainstApplied(member, mirror, 'log matching');
+    }
+    this.history.logs.push(...seen);
+  }
+
+  #leads(member: SimMember, term: number): void {
+    const id = member.memberId ?? 0n;
+    const other = this.#leaders.get(term);
+    if (other !== undefined && other !== id) {
+      this.violation('election safety', member.name, `term ${term} has two leaders`);
+    }
+    this.#leaders.set(term, id);
+    const mirror = this.logs.get(member);
+    if (mirror === undefined) return;
+    if (mirror.lastIndex < this.appliedIndex) {
+      const text = `leads in term ${term} with ${mirror.lastIndex}, applied is ${this.appliedIndex}`;
+      this.violation('leader completeness', member.name, text);
+    }
+    this.#checkAgainstApplied(member, mirror, 'leader completeness');
+  }
+
+  /** Entries that somebody applied are committed: nobody may have others that it takes for committed. */
+  #checkAgainstApplied(member: SimMember, mirror: LogMirror, property: string): void {
+    const isLeader = property === 'leader completeness';
+    const upTo = isLeader ? this.appliedIndex : Math.min(mirror.commit, this.appliedIndex);
+    for (let index = mirror.firstIndex; index <= Math.min(upTo, mirror.lastIndex); index++) {
+      const known = this.#applied[index];
+      const term = mirror.term(index);
+      if (known === undefined || term === known.term) continue;
+      const text = `entry ${index} is of term ${term}, ${known.member} applied term ${known.term}`;
+      this.violation(property, member.name, text);
+      return;
+    }
+  }
+
+  #appliedAt(
+    member: SimMember,
+    index: number,
+    term: number,
+    digest: number,
+    revision: number,
+  ): void {
+    const entry: AppliedEntry = {
+      atMs: this.world.nowMs,
+      member: member.name,
+      incarnation: member.incarnation,
+      index,
+      term,
+      digest,
+      revision,
+    };
+    this.history.applied.push(entry);
+    const first = this.#applied[index];
+    if (first === undefined) {
+      this.#applied[index] = entry;
+      return;
+    }
+    if (first.term === term && first.digest === digest && first.revision === revision) return;
+    const say = (e: AppliedEntry) => `term ${e.term} digest ${e.digest} revision ${e.revision}`;
+    const text = `entry ${index}: ${say(entry)}, but ${first.member}: ${say(first)}`;
+    this.violation('state machine safety', member.name, text);
+  }
+
+  #keysOfLease(
+    index: number,
+    { request }: InternalRequest,
+    keysOf: (id: bigint) => Buffer[],
+  ): string[] {
+    if (request?.$case !== 'leaseRevoke' || this.#applied[index] !== undefined) return [];
+    return keysOf(request.value.ID).map((key) => key.toString('latin1'));
+  }
+
+  /** Called once per entry, by the member that applied it first. */
+  #leaseChanged(
+    index: number,
+    { request }: InternalRequest,
+    revision: number,
+    keys: string[],
+  ): void {
+    const first = this.#applied[index];
+    const atMs = this.world.nowMs;
+    if (first === undefined || first.atMs !== atMs) return;
+    if (this.history.applied.at(-1) !== first) return;
+    if (request?.$case === 'leaseGrant') {
+      const { ID, TTL } = request.value;
+      const lease = idToHex(ID);
+      const event = { lease, kind: 'granted' as const, atMs, revision, ttlSeconds: TTL, keys: [] };
+      this.history.leases.push(event);
+    } else if (request?.$case === 'leaseRevoke') {
+      const lease = idToHex(request.value.ID);
+      this.history.leases.push({ lease, kind: 'gone', atMs, revision, ttlSeconds: 0, keys });
+    }
+  }
+
+  #checkIndexes(member: SimMember, status: RaftStatus, applied: number): void {
+    const { commit, lastIndex, firstIndex } = status;
+    // While a snapshot is put in place Raft knows of it first.
+    const inOrder = applied <= commit && commit <= lastIndex && firstIndex <= lastIndex + 1;
+    if (inOrder) return;
+    const text = `first ${firstIndex}, applied ${applied}, commit ${commit}, last ${lastIndex}`;
+    this.violation('applied <= commit <= last', member.name, text);
+  }
+
+  /** Equal history, asked for at the same revision and compacted at the same one, has equal sums. */
+  #checkHash({ name }: SimMember, { revision, compactRevision, hash }: KvHash): void {
+    const at = `${revision}/${compactRevision}`;
+    const known = this.#hashes.get(at);
+    if (known === undefined) this.#hashes.set(at, { member: name, hash });
+    else if (known.hash !== hash) {
+      this.violation(
+        'state hash',
+        name,
+        `${hash} at revision ${at}, ${known.member} ${known.hash}`,
+      );
+    }
+  }
+
+  #checkRevision(member: SimMember, revision: number): void {
+    const before = this.#revisions.get(member);
+    const { incarnation } = member;
+    if (before?.incarnation === incarnation && revision < before.revision) {
+      this.violation('revision goes back', member.name, `${before.revision} to ${revision}`);
+    }
+    this.#revisions.set(member, { incarnation, revision });
+  }
+}
+
+/** Stands for an entry and for what applying it answered: both must be the same everywhere. */
+function digestOf({ id, request }: InternalRequest, result: ApplyResult): number {
+  const kind = request?.$case.length ?? 0;
+  const outcome = result.ok ? 1 : result.code.length + 2;
+  return (Number(id & 0xffffffn) * 64 + kind) * 64 + outcome;
+}

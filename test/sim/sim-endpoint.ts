@@ -1,0 +1,395 @@
+import { CodedError, errorMessage } from '../../src-main/base/errors.ts';
+import { type Refusal, refusalOf } from '../../src-main/node/peer/handshake.ts';
+import {
+  PEER_PROTOCOL,
+  type PeerAddress,
+  type PeerHandler,
+  type PeerIdentity,
+  type PeerNetwork,
+  type PeerNetworkOptions,
+} from '../../src-main/node/peer/types.ts';
+import {
+  type Message,
+  MessageType,
+  type PeerCall,
+  PeerFrame,
+  PeerHello,
+  type PeerReply,
+  SnapshotHeader,
+} from '../../src-main/proto/raftdeck/raft.ts';
+import type { Lane, SimNetwork } from './sim-network.ts';
+import type { SimProcess } from './sim-process.ts';
+import { receiveStream, type SnapshotStream } from './snapshot-stream.ts';
+
+const RECONNECT_MIN_MS = 20;
+const RECONNECT_MAX_MS = 1_000;
+const DIAL_TIMEOUT_MS = 5_000;
+/** How long a power cut goes unnoticed at the other end. */
+const SILENT_LOSS_MS = 2_000;
+
+/** One connection: frames go from `from` to `to`. */
+interface Connection {
+  readonly from: SimEndpoint;
+  readonly to: SimEndpoint;
+  readonly lane: Lane;
+  open: boolean;
+}
+
+interface Sender {
+  readonly address: PeerAddress;
+  connection: Connection | undefined;
+  sinceMs: number;
+  backoffMs: number;
+  closed: boolean;
+}
+
+/** One process's peer transport: the contract of PeerTransport on the simulated network. */
+export class SimEndpoint implements PeerNetwork {
+  readonly host: string;
+  readonly process: SimProcess;
+  readonly self: PeerIdentity;
+  readonly handler: PeerHandler;
+  readonly network: SimNetwork;
+  readonly #addresses: string[];
+  readonly #senders = new Map<bigint, Sender>();
+  readonly #incoming = new Map<Connection, bigint>();
+  readonly #versions = new Map<bigint, string>();
+
+  constructor(
+    network: SimNetwork,
+    host: string,
+    process: SimProcess,
+    { self, listen }: PeerNetworkOptions,
+    handler: PeerHandler,
+  ) {
+    this.network = network;
+    this.host = host;
+    this.process = process;
+    this.self = self;
+    this.handler = handler;
+    this.#addresses = listen.map(({ host: name, port }) => `${name}:${port}`);
+  }
+
+  async start(): Promise<void> {
+    for (const address of this.#addresses) this.network.endpoints.set(address, this);
+  }
+
+  setPeers(peers: PeerAddress[]): void {
+    const wanted = new Map(peers.map((peer) => [peer.id, peer]));
+    for (const [id, sender] of this.#senders) {
+      const peer = wanted.get(id);
+      const { address } = sender;
+      if (peer?.host === address.host && peer.port === address.port) continue;
+      this.#close(sender);
+      this.#senders.delete(id);
+    }
+    for (const [connection, from] of this.#incoming) {
+      if (!wanted.has(from)) this.#drop(connection, 0);
+    }
+    for (const [id, address] of wanted) {
+      if (id === this.self.memberId || this.#senders.has(id)) continue;
+      const sender: Sender = {
+        address,
+        connection: undefined,
+        sinceMs: 0,
+        backoffMs: RECONNECT_MIN_MS,
+        closed: false,
+      };
+      this.#senders.set(id, sender);
+      this.#dial(sender);
+    }
+  }
+
+  send(group: number, messages: Message[]): void {
+    const byMember = new Map<bigint, Message[]>();
+    for (const message of messages) {
+      const list = byMember.get(message.to);
+      if (list === undefined) byMember.set(message.to, [message]);
+      else list.push(message);
+    }
+    for (const [id, list] of byMember) {
+      if (!this.process.passes('send')) return;
+      this.#send(id, { group, messages: list, calls: [], replies: [] });
+    }
+  }
+
+  call(to: bigint, call: PeerCall): void {
+    this.#send(to, { group: 0, messages: [], calls: [call], replies: [] });
+  }
+
+  reply(to: bigint, reply: PeerReply): void {
+    this.#send(to, { group: 0, messages: [], calls: [], replies: [reply] });
+  }
+
+  async sendSnapshot(
+    to: bigint,
+    header: SnapshotHeader,
+    chunks: AsyncIterable<Buffer>,
+  ): Promise<void> {
+    const address = this.#senders.get(to)?.address;
+    if (address === undefined) throw new CodedError('PeerUnknown', 'no such peer');
+    const bytes = Buffer.from(SnapshotHeader.encode(header).finish());
+    await this.#stream(address, bytes, chunks);
+  }
+
+  isConnected(id: bigint): boolean {
+    return this.#senders.get(id)?.connection !== undefined;
+  }
+
+  canAsk(id: bigint): boolean {
+    return this.isConnected(id) && [...this.#incoming.values()].includes(id);
+  }
+
+  connectedForMs(id: bigint): number | undefined {
+    const sender = this.#senders.get(id);
+    if (sender?.connection === undefined) return undefined;
+    return this.network.world.nowMs - sender.sinceMs;
+  }
+
+  apiVersion(id: bigint): string | undefined {
+    return this.#versions.get(id);
+  }
+
+  async stop(): Promise<void> {
+    this.died(false);
+  }
+
+  /** The process is gone: whoever was connected learns of it, soon or (power, cut ways) late. */
+  died(silently: boolean): void {
+    for (const address of this.#addresses) {
+      if (this.network.endpoints.get(address) === this) this.network.endpoints.delete(address);
+    }
+    const delayMs = silently ? this.network.chance.between(1, SILENT_LOSS_MS) : 0.5;
+    for (const sender of this.#senders.values()) {
+      sender.closed = true;
+      if (sender.connection !== undefined) this.#drop(sender.connection, delayMs);
+    }
+    for (const connection of [...this.#incoming.keys()]) this.#drop(connection, delayMs);
+  }
+
+  /** Someone who is not who it says, or not a member, is told why. */
+  refusal(hello: PeerHello): Refusal | undefined {
+    return refusalOf(this.self, hello, this.handler);
+  }
+
+  receiveSnapshot(from: bigint, header: Buffer, stream: SnapshotStream): void {
+    const { message, group } = SnapshotHeader.decode(header);
+    receiveStream(stream, (chunks) => this.handler.snapshot(from, { message, group }, chunks));
+  }
+
+  #send(id: bigint, frame: PeerFrame): void {
+    const connection = this.#senders.get(id)?.connection;
+    if (connection === undefined) {
+      this.handler.unreachable(id);
+      return;
+    }
+    if (!this.process.alive) return;
+    const bytes = PeerFrame.encode(frame).finish();
+    const { from, to, lane } = connection;
+    // The contract is "at most once": only what Raft itself makes idempotent may come twice.
+    const mayRepeat = frame.messages.every(({ type }) => type !== MessageType.PROPOSE);
+    const repeats = mayRepeat && frame.messages.length > 0;
+    this.network.transmit(
+      { from: from.host, to: to.host },
+      lane,
+      to.process,
+      () => {
+        if (connection.open) to.#dispatch(this.self.memberId, PeerFrame.decode(bytes));
+      },
+      { mayRepeat: repeats },
+    );
+  }
+
+  #dispatch(from: bigint, { group, messages, calls, replies }: PeerFrame): void {
+    const own = messages.filter((message) => message.from === from);
+    if (own.length > 0) this.handler.messages(group, from, own);
+    if (calls.length > 0) this.handler.calls(from, calls);
+    if (replies.length > 0) this.handler.replies(from, replies);
+  }
+
+  #hello(to: bigint, kind: string): PeerHello {
+    return PeerHello.fromPartial({
+      protocol: PEER_PROTOCOL,
+      clusterId: this.self.clusterId,
+      from: this.self.memberId,
+      to,
+      kind,
+      version: this.self.version,
+      apiVersion: this.self.apiVersion,
+    });
+  }
+
+  /** Shakes hands: `accepted` runs at the other side, `connected` here, or one of the failures. */
+  #shakeHands(
+    address: PeerAddress,
+    kind: string,
+    outcome: {
+      accepted(to: SimEndpoint): void;
+      connected(to: SimEndpoint): void;
+      failed(error: CodedError): void;
+    },
+  ): void {
+    const { network, process } = this;
+    const hello = this.#hello(address.id, kind);
+    let settled = false;
+    const fail = (code: string, text: string) => {
+      if (settled) return;
+      settled = true;
+      outcome.failed(new CodedError(code, text));
+    };
+    const there = { from: this.host, to: address.host };
+    const back = { from: address.host, to: this.host };
+    const target = network.endpoints.get(`${address.host}:${address.port}`);
+    network.transmit(there, undefined, target?.process, () => {
+      if (settled) return;
+      if (target === undefined || !isListening(target)) {
+        network.transmit(back, undefined, process, () => fail('PeerProtocol', 'refused'));
+        return;
+      }
+      const why = target.refusal(hello);
+      if (why === undefined) outcome.accepted(target);
+      network.transmit(back, undefined, process, () => {
+        if (why !== undefined) fail(why.removed ? 'PeerRemovedUs' : 'PeerRefused', why.reason);
+        else if (!settled) {
+          settled = true;
+          outcome.connected(target);
+        }
+      });
+    });
+    network.world.after(DIAL_TIMEOUT_MS, () => fail('PeerProtocol', 'timed out'), process);
+  }
+
+  #dial(sender: Sender): void {
+    if (sender.closed || sender.connection !== undefined || !this.process.alive) return;
+    let made: Connection | undefined;
+    this.#shakeHands(sender.address, 'raft', {
+      accepted: (to) => {
+        made = { from: this, to, lane: { lastMs: 0 }, open: true };
+        to.#incoming.set(made, this.self.memberId);
+        to.#learn(this.self.memberId, this.self.apiVersion);
+      },
+      connected: (to) => {
+        if (made === undefined) return;
+        if (sender.closed || !made.open) {
+          this.#drop(made, 0);
+          this.#retry(sender);
+          return;
+        }
+        sender.connection = made;
+        sender.sinceMs = this.network.world.nowMs;
+        sender.backoffMs = RECONNECT_MIN_MS;
+        this.#learn(to.self.memberId, to.self.apiVersion);
+      },
+      failed: (error) => {
+        if (made !== undefined) this.#drop(made, 0);
+        if (sender.closed) return;
+        if (error.code === 'PeerRemovedUs') this.handler.removed();
+        this.#retry(sender);
+      },
+    });
+  }
+
+  #retry(sender: Sender): void {
+    if (sender.closed) return;
+    this.network.world.after(sender.backoffMs, () => this.#dial(sender), this.process);
+    sender.backoffMs = Math.min(sender.backoffMs * 2, RECONNECT_MAX_MS);
+  }
+
+  #learn(id: bigint, apiVersion: string): void {
+    this.#versions.set(id, apiVersion);
+    this.handler.connected(id);
+  }
+
+  #close(sender: Sender): void {
+    sender.closed = true;
+    if (sender.connection !== undefined) this.#drop(sender.connection, 0.2);
+  }
+
+  /** Ends a connection; the other side learns of it after the delay. What is on the way is lost. */
+  #drop(connection: Connection, delayMs: number): void {
+    const { from, to } = connection;
+    if (!connection.open) return;
+    connection.open = false;
+    const { world } = this.network;
+    world.after(delayMs, () => to.#incoming.delete(connection), to.process);
+    world.after(delayMs, () => from.#lost(connection), from.process);
+  }
+
+  #lost(connection: Connection): void {
+    for (const [id, sender] of this.#senders) {
+      if (sender.connection !== connection) continue;
+      sender.connection = undefined;
+      if (sender.closed) return;
+      this.handler.unreachable(id);
+      this.#retry(sender);
+    }
+  }
+
+  #stream(address: PeerAddress, header: Buffer, chunks: AsyncIterable<Buffer>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#shakeHands(address, 'snapshot', {
+        accepted: () => {},
+        failed: reject,
+        connected: (to) => {
+          const stream: SnapshotStream = {
+            network: this.network,
+            from: { host: this.host, process: this.process },
+            to: { host: to.host, process: to.process },
+            start: (inner) => to.receiveSnapshot(this.self.memberId, header, inner),
+            finished: (error) => {
+              if (error === undefined) resolve();
+              else reject(new CodedError('PeerRefused', errorMessage(error)));
+            },
+            queue: [],
+            wake: () => {},
+            ended: false,
+          };
+          void pump(stream, chunks, reject);
+        },
+      });
+    });
+  }
+}
+
+function isListening(endpoint: SimEndpoint): boolean {
+  return endpoint.process.alive && [...endpoint.network.endpoints.values()].includes(endpoint);
+}
+
+/** Sends the pieces one after the other; the last one, or none, may be lost with all that follow. */
+async function pump(
+  stream: SnapshotStream,
+  chunks: AsyncIterable<Buffer>,
+  reject: (error: Error) => void,
+): Promise<void> {
+  const { network, from, to } = stream;
+  const way = { from: from.host, to: to.host };
+  const lane: Lane = { lastMs: 0 };
+  const isUp = () => from.process.alive && to.process.alive && !network.isCut(way.from, way.to);
+  const push = (piece: Buffer | 'end' | 'cut') =>
+    network.transmit(
+      way,
+      lane,
+      to.process,
+      () => {
+        stream.queue.push(piece);
+        stream.wake();
+      },
+      { mustArrive: true },
+    );
+  const fail = () => {
+    push('cut');
+    reject(new CodedError('PeerProtocol', 'snapshot receiver went away'));
+  };
+  network.transmit(way, lane, to.process, () => stream.start(stream), { mustArrive: true });
+  try {
+    for await (const chunk of chunks) {
+      await network.world.sleep(network.chance.around(0.5), from.process);
+      if (!isUp() || network.chance.happens(network.trouble.cutStream)) return fail();
+      push(Buffer.from(chunk));
+    }
+    push('end');
+  } catch (error) {
+    push('cut');
+    reject(error as Error);
+  }
+}

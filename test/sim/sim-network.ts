@@ -1,0 +1,110 @@
+import type { Chance } from './chance.ts';
+import type { SimEndpoint } from './sim-endpoint.ts';
+import type { SimProcess } from './sim-process.ts';
+import type { World } from './world.ts';
+
+/** How bad the network is at the moment. Shares are of frames. */
+export interface NetworkTrouble {
+  /** Milliseconds on the way, on average. */
+  delayMs: number;
+  drop: number;
+  duplicate: number;
+  reorder: number;
+  /** Of the pieces of a snapshot stream, each time, to be the last that gets through. */
+  cutStream: number;
+}
+
+const SOUND: NetworkTrouble = { delayMs: 0.3, drop: 0, duplicate: 0, reorder: 0, cutStream: 0 };
+
+/**
+ * What becomes of a frame on a way that is cut. drop: it is lost. hold: it arrives when the way is mended, as TCP has
+ * it, however old it is by then.
+ */
+export type CutMode = 'drop' | 'hold';
+
+/** Keeps frames of one connection and direction in order. */
+export interface Lane {
+  lastMs: number;
+}
+
+/** The wires between the members' hosts, each direction by itself. */
+export class SimNetwork {
+  readonly world: World;
+  readonly chance: Chance;
+  trouble: NetworkTrouble = { ...SOUND };
+  /** Who listens, by "host:port". */
+  readonly endpoints = new Map<string, SimEndpoint>();
+  readonly #cuts = new Map<string, { mode: CutMode; count: number }>();
+  readonly #held = new Map<string, (() => void)[]>();
+  framesSent = 0;
+
+  constructor(world: World, chance: Chance) {
+    this.world = world;
+    this.chance = chance;
+  }
+
+  /** Cuts one direction; several faults may cut the same one. The result mends this cut. */
+  cut(from: string, to: string, mode: CutMode): () => void {
+    const way = `${from}>${to}`;
+    const cut = this.#cuts.get(way);
+    if (cut === undefined) this.#cuts.set(way, { mode, count: 1 });
+    else cut.count++;
+    let mended = false;
+    return () => {
+      if (mended) return;
+      mended = true;
+      const now = this.#cuts.get(way);
+      if (now !== undefined && --now.count === 0) this.#mend(way);
+    };
+  }
+
+  isCut(from: string, to: string): boolean {
+    return this.#cuts.has(`${from}>${to}`);
+  }
+
+  heal(): void {
+    this.trouble = { ...SOUND };
+    for (const way of [...this.#cuts.keys()]) this.#mend(way);
+  }
+
+  /** Brings something from one host to another, perhaps late, twice, or never. */
+  transmit(
+    way: { from: string; to: string },
+    lane: Lane | undefined,
+    owner: SimProcess | undefined,
+    arrive: () => void,
+    options: { mayRepeat?: boolean; mustArrive?: boolean } = {},
+  ): void {
+    this.framesSent++;
+    const { world, chance, trouble } = this;
+    const name = `${way.from}>${way.to}`;
+    const mode = this.#cuts.get(name)?.mode;
+    if (mode === 'drop') return;
+    const go = () => {
+      let atMs = world.nowMs + 0.05 + chance.around(trouble.delayMs);
+      if (lane !== undefined && !chance.happens(trouble.reorder)) {
+        atMs = Math.max(atMs, lane.lastMs);
+        lane.lastMs = atMs;
+      }
+      world.after(atMs - world.nowMs, arrive, owner);
+    };
+    if (mode === 'hold') {
+      const held = this.#held.get(name);
+      if (held === undefined) this.#held.set(name, [go]);
+      else if (held.length < MAX_HELD_FRAMES) held.push(go);
+      return;
+    }
+    if (options.mustArrive !== true && chance.happens(trouble.drop)) return;
+    go();
+    if (options.mayRepeat === true && chance.happens(trouble.duplicate)) go();
+  }
+
+  #mend(way: string): void {
+    this.#cuts.delete(way);
+    const held = this.#held.get(way) ?? [];
+    this.#held.delete(way);
+    for (const go of held) go();
+  }
+}
+
+const MAX_HELD_FRAMES = 10_000;

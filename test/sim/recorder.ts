@@ -134,7 +134,7 @@ export class Recorder {
       vote: status.vote === 0n ? '0' : idToHex(status.vote),
       leader: status.leader === 0n ? '0' : idToHex(status.leader),
       commit: status.commit,
-      applied: state.appliedIndex,
+      applied: status.applied,
       firstIndex: status.firstIndex,
       lastIndex: status.lastIndex,
       revision: state.revision,
@@ -149,7 +149,7 @@ export class Recorder {
       hash,
     };
     this.history.observations.push(observation);
-    this.#checkIndexes(member, status, state.appliedIndex);
+    this.#checkIndexes(member, status);
     this.#checkRevision(member, state.revision);
     if (hash !== undefined) this.#checkHash(member, hash);
     return observation;
@@ -265,9 +265,8 @@ export class Recorder {
     }
   }
 
-  #checkIndexes(member: SimMember, status: RaftStatus, applied: number): void {
-    const { commit, lastIndex, firstIndex } = status;
-    // While a snapshot is put in place Raft knows of it first.
+  #checkIndexes(member: SimMember, status: RaftStatus): void {
+    const { applied, commit, lastIndex, firstIndex } = status;
     const inOrder = applied <= commit && commit <= lastIndex && firstIndex <= lastIndex + 1;
     if (inOrder) return;
     const text = `first ${firstIndex}, applied ${applied}, commit ${commit}, last ${lastIndex}`;

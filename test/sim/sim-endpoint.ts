@@ -374,13 +374,13 @@ async function pump(
         stream.queue.push(piece);
         stream.wake();
       },
-      { mustArrive: true },
+      { isStream: true },
     );
   const fail = () => {
     push('cut');
     reject(new CodedError('PeerProtocol', 'snapshot receiver went away'));
   };
-  network.transmit(way, lane, to.process, () => stream.start(stream), { mustArrive: true });
+  network.transmit(way, lane, to.process, () => stream.start(stream), { isStream: true });
   try {
     for await (const chunk of chunks) {
       await network.world.sleep(network.chance.around(0.5), from.process);

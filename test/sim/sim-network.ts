@@ -73,7 +73,7 @@ export class SimNetwork {
     lane: Lane | undefined,
     owner: SimProcess | undefined,
     arrive: () => void,
-    options: { mayRepeat?: boolean; mustArrive?: boolean } = {},
+    options: { mayRepeat?: boolean; isStream?: boolean } = {},
   ): void {
     this.framesSent++;
     const { world, chance, trouble } = this;
@@ -82,7 +82,8 @@ export class SimNetwork {
     if (mode === 'drop') return;
     const go = () => {
       let atMs = world.nowMs + 0.05 + chance.around(trouble.delayMs);
-      if (lane !== undefined && !chance.happens(trouble.reorder)) {
+      const isStream = options.isStream === true;
+      if (lane !== undefined && (isStream || !chance.happens(trouble.reorder))) {
         atMs = Math.max(atMs, lane.lastMs);
         lane.lastMs = atMs;
       }
@@ -94,7 +95,7 @@ export class SimNetwork {
       else if (held.length < MAX_HELD_FRAMES) held.push(go);
       return;
     }
-    if (options.mustArrive !== true && chance.happens(trouble.drop)) return;
+    if (options.isStream !== true && chance.happens(trouble.drop)) return;
     go();
     if (options.mayRepeat === true && chance.happens(trouble.duplicate)) go();
   }

@@ -35,7 +35,7 @@ export function receiveStream(
       undefined,
       from.process,
       () => stream.finished(error),
-      { mustArrive: true },
+      { isStream: true },
     );
   };
   take(pieces(stream)).then(() => receipt(undefined), receipt);

@@ -138,6 +138,8 @@ export class Peers {
     const { logger, clock, disk, config, onRemoved, onFatal } = this.#deps;
     logger.warn('this member was removed from the cluster');
     const marked = markRemoved(disk.files, config.dataDir);
+    // Its failure counts when the time is up, and must not end the process before.
+    marked.catch(() => {});
     clock.setTimer(config.electionTimeoutMs, () => {
       marked.then(onRemoved, onFatal);
     });

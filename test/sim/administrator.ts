@@ -8,7 +8,7 @@ import { makeRoom } from './workload.ts';
 
 const MAX_MEMBERS = 7;
 /** A change that was not answered may come true for so long. */
-const UNSURE_MS = 30_000;
+export const UNSURE_MS = 30_000;
 
 /** Whoever runs the cluster: changes its membership and leader, replaces what is lost, makes room. */
 export class Administrator {

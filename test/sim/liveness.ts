@@ -1,7 +1,7 @@
 import { idToHex } from '../../src-main/base/bytes.ts';
 import type { RangeResponse } from '../../src-main/proto/etcd/rpc.ts';
 import { RangeRequest } from '../../src-main/proto/etcd/rpc.ts';
-import type { Administrator } from './administrator.ts';
+import { type Administrator, UNSURE_MS } from './administrator.ts';
 import { Chance } from './chance.ts';
 import type { SimCluster } from './cluster.ts';
 import type { Nemesis } from './nemesis.ts';
@@ -36,7 +36,8 @@ export async function checkLiveness(parts: Parts): Promise<void> {
   const client = new SimClient(99, cluster.world, Chance.of(cluster.seed, 'checker'), recorder);
   const operations = new Operations(cluster.history, client);
   const isHealed = () => !administrator.isBusy && allRun(cluster);
-  if (!(await comesTrue(cluster, HEAL_MS, isHealed, () => mend(parts)))) {
+  const sinceMs = cluster.world.nowMs;
+  if (!(await comesTrue(cluster, HEAL_MS, isHealed, () => mend(parts, sinceMs)))) {
     recorder.violation('liveness', 'members', `not all run: ${describe(cluster)}`);
     return;
   }
@@ -56,19 +57,19 @@ export async function checkLiveness(parts: Parts): Promise<void> {
 }
 
 /** What an operator does while the cluster heals: starts what is down, replaces what is lost. */
-async function mend({ cluster, administrator }: Parts): Promise<void> {
+async function mend({ cluster, administrator }: Parts, sinceMs: number): Promise<void> {
   for (const member of cluster.members) {
     member.heldDown = false;
     if (member.phase === 'down') member.start();
   }
-  forgetStrangers(cluster);
+  if (administrator.isBusy) return;
+  if (cluster.world.nowMs - sinceMs > UNSURE_MS) forgetStrangers(cluster);
   const member = cluster.leader();
-  if (member !== undefined && !administrator.isBusy) await administrator.replaceLost(member);
+  if (member !== undefined) await administrator.replaceLost(member);
 }
 
 /** Whoever was to join, and never came to be a member. */
 function forgetStrangers(cluster: SimCluster): void {
-  if (cluster.world.nowMs < cluster.membershipUnsureUntilMs) return;
   const known = cluster.leader()?.node?.members();
   if (known === undefined) return;
   for (const member of cluster.members) {

@@ -4,6 +4,7 @@ import { drawSettings, type Settings, SimCluster } from './cluster.ts';
 import type { History, KvHash } from './history.ts';
 import { checkLiveness } from './liveness.ts';
 import { Nemesis } from './nemesis.ts';
+import { checkHistory } from './oracles/index.ts';
 import type { Violation } from './recorder.ts';
 import type { SimMember } from './sim-member.ts';
 import { Workload } from './workload.ts';
@@ -18,8 +19,6 @@ export interface RunOptions {
   mostFaults?: number;
   /** What the seed would decide otherwise. */
   settings?: Partial<Settings>;
-  /** Checks that need the whole history. */
-  judge?(history: History): Violation[];
 }
 
 export interface RunResult {
@@ -72,7 +71,12 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       await world.run(Number.POSITIVE_INFINITY, () => finished || isOver());
     }
     const violations = [...recorder.violations];
-    if (violations.length === 0) violations.push(...(options.judge?.(history) ?? []));
+    if (violations.length === 0) {
+      for (const { oracle, rule, message } of checkHistory(history)) {
+        const property = `${oracle}: ${rule}`;
+        violations.push({ atMs: world.nowMs, property, detail: message });
+      }
+    }
     return {
       seed,
       settings,

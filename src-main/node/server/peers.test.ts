@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { TestClock } from '../api/testing/call.ts';
 import { createStateMachine } from '../apply/state-machine.ts';
@@ -13,7 +14,7 @@ test('a member that cannot note its removal stops with that failure, and not by 
   const config = parseNodeFlags(['--name=a', '--data-dir=/nowhere']);
   if (config === undefined) throw new Error('no configuration');
   const options = { maxTxnOps: 1, quotaBytes: 0, memberId: 1n };
-  const io = systemIo();
+  const io = systemIo(systemClock);
   const state = createStateMachine(new MemoryStore(), options, io);
   const clock = new TestClock();
   const unhandled: unknown[] = [];

@@ -75,7 +75,7 @@ export function keyCalls(history: History, truth: Truth): Map<string, KeyCall[]>
   for (const operation of operations) {
     if (!takesPart(operation)) continue;
     const revision = revisionOf.get(operation.id);
-    if (!operation.outcome.ok && revision === undefined && droppable && onlyPuts(operation)) {
+    if (!operation.outcome.ok && revision === undefined && droppable && isTold(operation, truth)) {
       continue;
     }
     const call = timesOf(operation, revision, seenBy);
@@ -190,6 +190,8 @@ function namesAreUnique(operations: readonly KvOperation[]): boolean {
   return true;
 }
 
-function onlyPuts(operation: KvOperation): boolean {
+/** Whatever it wrote would show among the revisions under its own name. */
+function isTold(operation: KvOperation, truth: Truth): boolean {
+  if (operation.kind === 'delete') return !truth.mayHaveLease(operation.key);
   return possibleEffects(operation).every(({ type }) => type === 'put');
 }

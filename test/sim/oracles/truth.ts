@@ -31,8 +31,17 @@ export class Truth {
   readonly rivals: { operation: KvOperation; revision: number }[] = [];
   readonly #timelines = new Map<string, { from: number; state: KeyTruth }[]>();
 
+  /** Keys that anything in the history may have written. */
+  readonly #named = new Set<string>();
+  /** Those that may be attached to a lease, so that they may go without anybody deleting them. */
+  readonly #leased = new Set<string>();
+
   constructor(history: History) {
     const operations = history.operations.filter(isKv);
+    for (const { key, lease } of operations.flatMap(possibleEffects)) {
+      this.#named.add(key);
+      if (lease !== '0') this.#leased.add(key);
+    }
     this.#claim(operations);
     this.#takeLeases(history);
     this.#takeWatches(history.watches);
@@ -72,6 +81,17 @@ export class Truth {
     return true;
   }
 
+  /** A watch of every key that there is: what it does not tell did not happen. */
+  seesAll({ spec }: WatchStream): boolean {
+    if (spec.noPut || spec.noDelete) return false;
+    for (const key of this.#named) if (!inRange(key, spec.key, spec.end)) return false;
+    return true;
+  }
+
+  mayHaveLease(key: string): boolean {
+    return this.#leased.has(key);
+  }
+
   #entry(revision: number): Revision {
     const known = this.revisions.get(revision);
     if (known !== undefined) return known;
@@ -109,9 +129,9 @@ export class Truth {
   }
 
   #takeWatches(watches: readonly WatchStream[]): void {
-    const byCover = [...watches].sort((a, b) => Number(seesAll(b)) - Number(seesAll(a)));
+    const byCover = [...watches].sort((a, b) => Number(this.seesAll(b)) - Number(this.seesAll(a)));
     for (const watch of byCover) {
-      const whole = seesAll(watch);
+      const whole = this.seesAll(watch);
       for (const item of watch.items) if (item.kind === 'events') this.#takeEvents(item, whole);
     }
   }
@@ -147,6 +167,28 @@ export class Truth {
       const hasPut = entry.effects.some(({ type }) => type === 'put');
       // A deletion may also be the end of a lease; a value was put by nobody but its writer.
       if (hasPut && candidates.size === 1) entry.writer = [...candidates][0];
+    }
+    this.#attributeDeletions(operations);
+  }
+
+  /**
+   * Deletions without an answer are all alike but for when they were asked for: the first that was asked for made
+   * the first revision. If any assignment to the revisions is possible, this one is.
+   */
+  #attributeDeletions(operations: readonly KvOperation[]): void {
+    const lostOf = new Map<string, KvOperation[]>();
+    for (const operation of operations) {
+      const { kind, outcome, key } = operation;
+      if (kind !== 'delete' || outcome.ok || outcome.error === 'definite') continue;
+      lostOf.set(key, [...(lostOf.get(key) ?? []), operation]);
+    }
+    for (const lost of lostOf.values()) lost.sort((a, b) => b.invokedMs - a.invokedMs);
+    const revisions = [...this.revisions.values()].sort((a, b) => a.revision - b.revision);
+    for (const entry of revisions) {
+      const [effect, ...others] = entry.effects;
+      if (entry.writer !== undefined || effect?.type !== 'delete' || others.length > 0) continue;
+      if (!entry.isComplete || this.#leased.has(effect.key)) continue;
+      entry.writer = lostOf.get(effect.key)?.pop();
     }
   }
 
@@ -193,12 +235,6 @@ export class Truth {
 
 const next = (version: number | undefined) => (version === undefined ? undefined : version + 1);
 const effectName = ({ type, key, value }: Effect) => `${type} ${key}\n${value}`;
-
-/** A watch of everything: what it does not tell did not happen. */
-export function seesAll({ spec }: WatchStream): boolean {
-  const { key, end, noPut, noDelete } = spec;
-  return (key === '' || key === '\0') && end === '\0' && !noPut && !noDelete;
-}
 
 /** Keys that something without an answer may have changed: a write, or a lease. */
 function uncertainKeys(operations: readonly KvOperation[], history: History): Set<string> {

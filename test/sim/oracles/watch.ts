@@ -1,7 +1,7 @@
 import type { History, KeyValue, WatchedEvent, WatchItem, WatchStream } from '../history.ts';
 import { describeKv } from './describe.ts';
 import { type Effect, inRange } from './effects.ts';
-import { agrees, seesAll, type Truth } from './truth.ts';
+import { agrees, type Truth } from './truth.ts';
 import { Findings, type Violation } from './violation.ts';
 
 /**
@@ -172,7 +172,7 @@ class Follower {
   /** Reports every revision after what is covered, up to this one, that concerns it and did not come. */
   #expectAll(until: number, rule: string, complaint: string): void {
     if (this.#covered === undefined || until <= this.#covered) return;
-    const isAll = seesAll(this.#watch);
+    const isAll = this.#truth.seesAll(this.#watch);
     let at = firstAbove(this.#revisions, this.#covered);
     let expected = this.#covered + 1;
     for (; at < this.#revisions.length && (this.#revisions[at] as number) <= until; at++) {

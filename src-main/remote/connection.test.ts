@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { status as GrpcStatus, Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePorts } from '../base/testing/free-ports.ts';
 import { type KVServer, KVService, PutResponse, RangeResponse } from '../proto/etcd/rpc.ts';
 import { EtcdConnection } from './connection.ts';
-import { eventually, freePorts, hasEtcd, TestEtcd } from './testing/etcd.ts';
+import { eventually, hasEtcd, TestEtcd } from './testing/etcd.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -5,12 +5,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePorts } from '../base/testing/free-ports.ts';
 import { ClusterSupervisor, type ClusterSupervisorOptions } from './cluster-supervisor.ts';
 import { composeDefinition, type Engine } from './definition.ts';
 import { nodePaths } from './layout.ts';
 import { describeExit, type NodeSnapshot } from './node-state.ts';
 import { findOrphan, writePidFile } from './pid-file.ts';
-import { pickFreePorts } from './ports.ts';
 import { isAlive } from './process-info.ts';
 import { DEFAULT_RESTART_LIMITS } from './restart-policy.ts';
 import { FakeClock, type FakeMode, type FakeNode, fakeNode, tempDir } from './testing/fixtures.ts';
@@ -28,7 +28,7 @@ interface Rig {
 async function rig(mode: FakeMode, engine: Engine = { kind: 'bundled' }): Promise<Rig> {
   const dir = await tempDir();
   const fake = await fakeNode(dir, mode);
-  const [clientPort = 0, peerPort = 0] = await pickFreePorts(2);
+  const [clientPort = 0, peerPort = 0] = await freePorts(2);
   const base = composeDefinition({ id: 'x', name: 'x', nodes: 1, basePort: 20_000, engine });
   const node = { name: 'n1', clientPort, peerPort, dataDir: 'nodes/n1/data' };
   const definition = { ...base, nodes: [node] };

@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:net';
-import { assert } from '../base/assert.ts';
 import { CodedError } from '../base/errors.ts';
 import { systemErrorCode } from './atomic-file.ts';
 import type { ClusterDefinition, NodeDefinition } from './definition.ts';
@@ -28,25 +27,6 @@ export async function probePort(port: number): Promise<string | null> {
     return systemErrorCode(error) ?? 'unknown error';
   } finally {
     await close(server);
-  }
-}
-
-/**
- * Ports that are free now, chosen by the system from its ephemeral range: for tests and passing
- * uses. An outgoing connection may take one of them later, so lasting definitions use
- * findFreeBlock.
- */
-export async function pickFreePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  try {
-    await Promise.all(servers.map((server) => listen(server, 0)));
-    return servers.map((server) => {
-      const address = server.address();
-      assert(address !== null && typeof address === 'object', 'a TCP server has an address');
-      return address.port;
-    });
-  } finally {
-    await Promise.all(servers.map(close));
   }
 }
 

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+
+export { freeBasePort } from '../../src-main/base/testing/free-ports.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 export const RAFTDECK = join(ROOT, 'bin/raftdeck');
@@ -32,25 +33,6 @@ export function tempDir(): string {
 
 export function removeDir(dir: string): void {
   rmSync(dir, { recursive: true, force: true });
-}
-
-/** The first of `count` ports in a row that are free now. */
-export async function freeBasePort(count: number): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const base = 20_000 + Math.floor(Math.random() * 30_000);
-    const ports = Array.from({ length: count }, (_, i) => base + i);
-    const free = await Promise.all(ports.map(isFree));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error(`no ${count} free ports in a row`);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolveFree) => {
-    const server = createServer()
-      .once('error', () => resolveFree(false))
-      .listen({ host: '127.0.0.1', port }, () => server.close(() => resolveFree(true)));
-  });
 }
 
 /** Runs `raftdeck up --json` and waits for its line. Rejects with what it said if it ends before. */

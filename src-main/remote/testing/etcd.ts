@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../base/testing/free-ports.ts';
 import { EtcdConnection } from '../connection.ts';
 
 export const ETCD = process.env.ETCD_PATH ?? '/usr/bin/etcd';
@@ -13,19 +13,6 @@ export const hasEtcd = existsSync(ETCD);
 if (!hasEtcd) console.warn(`SKIPPED: tests against a real etcd. There is none at ${ETCD}.`);
 
 const READY_MS = 20_000;
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (typeof address === 'object' && address !== null) ports.push(address.port);
-  }
-  for (const server of servers) server.close();
-  return ports;
-}
 
 /** Asks again until `read` gives something; fails loudly when it never does. */
 export async function eventually<T>(

@@ -1,10 +1,11 @@
 import { silentLogger } from '../../base/logger.ts';
+import { freeBasePort } from '../../base/testing/free-ports.ts';
 import type { CallInput, CallName, CallOutput } from '../../contract/calls.ts';
 import type { ContractError } from '../../contract/errors.ts';
 import type { StreamInput, StreamItem, StreamName } from '../../contract/streams.ts';
 import type { ClusterOverview } from '../../contract/views.ts';
 import type { ServerFrame } from '../../contract/wire.ts';
-import { ETCD, eventually, freePorts } from '../../remote/testing/etcd.ts';
+import { ETCD, eventually } from '../../remote/testing/etcd.ts';
 import { type App, createApp } from '../app.ts';
 
 /** The app with etcd's own binary as the nodes of new local clusters. */
@@ -77,7 +78,7 @@ export class TestClient {
    */
   async createDev(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const [basePort = 0] = await freePorts(1);
+      const basePort = await freeBasePort(6);
       try {
         await this.call('clusters.createLocal', { name: 'dev', nodes: 3, basePort });
         return;

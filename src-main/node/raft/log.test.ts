@@ -196,4 +196,31 @@ describe('RaftLog', () => {
     log.appliedTo(2);
     expect(log.hasUnappliedConfChange()).toBe(false);
   });
+
+  it('knows what its entries weigh, whatever comes and goes', () => {
+    const weigh = (log: RaftLog) => log.bytesBetween(log.baseIndex, log.lastIndex);
+    const log = new RaftLog({ index: 5, term: 1 }, [entry(6, 1, 10), entry(7, 1, 20)], 5, 5);
+    expect(log.bytes).toBe(30 + 2 * ENTRY_OVERHEAD_BYTES);
+    log.append(entry(8, 2, 30));
+    log.tryAppend(6, 1, [entry(7, 3, 5), entry(8, 3, 6), entry(9, 3, 7)]);
+    expect(log.bytes).toBe(28 + 4 * ENTRY_OVERHEAD_BYTES);
+    sync(log);
+    log.commitTo(8);
+    log.takeCommitted();
+    log.appliedTo(8);
+    log.compact(7);
+    expect(log.bytes).toBe(13 + 2 * ENTRY_OVERHEAD_BYTES);
+    log.restore(9, 3);
+    expect(log.bytes).toBe(0);
+    log.append(entry(10, 3, 9));
+    log.restore(20, 4);
+    expect([log.bytes, weigh(log)]).toEqual([0, 0]);
+  });
+
+  it('knows how far to compact so that little stays', () => {
+    const light = ENTRY_OVERHEAD_BYTES + 1;
+    const log = new RaftLog({ index: 5, term: 1 }, entries(6, 1, 1, 1), 8, 8);
+    expect([9, 3, 2, 1, 0].map((fit) => log.indexBefore(fit * light))).toEqual([5, 5, 6, 7, 8]);
+    expect(log.indexBefore(2 * light - 1)).toBe(7);
+  });
 });

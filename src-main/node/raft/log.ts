@@ -42,6 +42,8 @@ export class RaftLog {
   #stable: number;
   /** Highest index given to the driver to write. Goes down by truncation only. */
   #written: number;
+  /** Of #entries, as limits count them. */
+  #bytes = 0;
   /** Oldest first. One element for each Ready with entries that is under way. */
   #writes: Write[] = [];
 
@@ -59,6 +61,7 @@ export class RaftLog {
       assert(entry.index === base.index + 1 + i, `log has a gap before index ${entry.index}`);
       assert(entry.term >= term, `term goes down at index ${entry.index}`);
       term = entry.term;
+      this.#bytes += entryBytes(entry);
     }
     assert(applied >= base.index, 'applied index is before the start of the log');
     assert(commit >= applied, 'applied index is beyond the commit index');
@@ -90,6 +93,20 @@ export class RaftLog {
   }
   get stable(): number {
     return this.#stable;
+  }
+
+  /** What the entries weigh together. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The lowest index that leaves at most `maxBytes` of entries behind it; the last index if need be. */
+  indexBefore(maxBytes: number): number {
+    let index = this.#baseIndex;
+    for (let over = this.#bytes - maxBytes; over > 0 && index < this.lastIndex; index++) {
+      over -= entryBytes(this.#entries[index - this.#baseIndex] as Entry);
+    }
+    return index;
   }
 
   /** Undefined for an index that is compacted or not there yet. */
@@ -145,6 +162,7 @@ export class RaftLog {
     assert(entry.index === this.lastIndex + 1, `append of ${entry.index} leaves a gap`);
     assert(entry.term >= this.lastTerm, 'append of an older term');
     this.#entries.push(entry);
+    this.#bytes += entryBytes(entry);
   }
 
   /**
@@ -165,6 +183,7 @@ export class RaftLog {
 
   #truncate(from: number): void {
     assert(from > this.#commit, `entry ${from} is committed and would be replaced`);
+    this.#bytes -= this.bytesBetween(from - 1, this.lastIndex);
     this.#entries.length = from - this.firstIndex;
     this.#stable = Math.min(this.#stable, from - 1);
     this.#written = Math.min(this.#written, from - 1);
@@ -251,6 +270,7 @@ export class RaftLog {
     assert(index <= this.#applied, `entry ${index} is not applied and cannot be compacted`);
     const term = this.term(index);
     assert(term !== undefined, 'an applied entry is in the log');
+    this.#bytes -= this.bytesBetween(this.#baseIndex, index);
     this.#entries = this.#entries.slice(index - this.#baseIndex);
     this.#baseIndex = index;
     this.#baseTerm = term;
@@ -262,6 +282,7 @@ export class RaftLog {
   restore(index: number, term: number): void {
     assert(index > this.#handedOut, 'a snapshot would replace newer state');
     const keep = this.matches(index, term);
+    this.#bytes = keep ? this.bytesBetween(index, this.lastIndex) : 0;
     this.#entries = keep ? this.#entries.slice(index - this.#baseIndex) : [];
     this.#baseIndex = index;
     this.#baseTerm = term;

@@ -366,6 +366,16 @@ export class RaftNode {
     this.#core.log.compact(index);
   }
 
+  /** What the entries in memory weigh together. */
+  get logBytes(): number {
+    return this.#core.log.bytes;
+  }
+
+  /** The lowest index to compact to if at most `maxBytes` of entries are to stay in memory. */
+  indexToKeep(maxBytes: number): number {
+    return this.#core.log.indexBefore(maxBytes);
+  }
+
   /**
    * Names a snapshot at an applied index. Its configuration is the present one, so for a snapshot
    * that stands alone the index is the applied one; for an earlier index it only marks where the

@@ -5,7 +5,8 @@
 // Both sync every write, and the client shares the cores with the servers: read the ratios.
 import { parseArgs } from 'node:util';
 import { credentials } from '@grpc/grpc-js';
-import { CompactionRequest, KVClient, PutRequest } from '../../dist/main/proto/etcd/rpc.js';
+import { CompactionRequest, PutRequest } from '../../dist/main/proto/etcd/rpc.js';
+import { KVClient } from '../../dist/main/remote/clients.js';
 import { availableServers, call, median, percentiles, startCluster } from './servers.mjs';
 
 const { values } = parseArgs({

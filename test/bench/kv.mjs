@@ -3,7 +3,8 @@
 // Both sync every write. The client shares the cores with the servers, so absolute figures say little: read the ratios.
 import { parseArgs } from 'node:util';
 import { credentials } from '@grpc/grpc-js';
-import { KVClient, PutRequest, RangeRequest } from '../../dist/main/proto/etcd/rpc.js';
+import { PutRequest, RangeRequest } from '../../dist/main/proto/etcd/rpc.js';
+import { KVClient } from '../../dist/main/remote/clients.js';
 import { availableServers, call, median, percentiles, startCluster } from './servers.mjs';
 
 const { values } = parseArgs({

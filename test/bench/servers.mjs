@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { credentials, Metadata } from '@grpc/grpc-js';
-import { MaintenanceClient, StatusRequest } from '../../dist/main/proto/etcd/rpc.js';
+import { StatusRequest } from '../../dist/main/proto/etcd/rpc.js';
+import { MaintenanceClient } from '../../dist/main/remote/clients.js';
 import { onPath } from '../support/chromium.mjs';
 
 const OURS = [process.execPath, resolve(import.meta.dirname, '../../dist/main/node/main.js')];

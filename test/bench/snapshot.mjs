@@ -10,13 +10,12 @@ import { parseArgs } from 'node:util';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import {
   HashKVRequest,
-  KVClient,
-  MaintenanceClient,
   PutRequest,
   RequestOp,
   SnapshotRequest,
   TxnRequest,
 } from '../../dist/main/proto/etcd/rpc.js';
+import { KVClient, MaintenanceClient } from '../../dist/main/remote/clients.js';
 
 const { values } = parseArgs({
   options: {

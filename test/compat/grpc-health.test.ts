@@ -1,6 +1,7 @@
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { expect } from 'vitest';
-import { type HealthCheckResponse, HealthClient } from '../../src-main/proto/grpc/health.ts';
+import type { HealthCheckResponse } from '../../src-main/proto/grpc/health.ts';
+import { HealthClient } from '../../src-main/remote/clients.ts';
 import { until } from '../support/cluster.ts';
 import { compatSuite } from './support/compat.ts';
 import { call, failure } from './support/grpc.ts';

@@ -12,10 +12,7 @@ import {
   CompactionRequest,
   DefragmentRequest,
   DeleteRangeRequest,
-  KVClient,
-  LeaseClient,
   LeaseGrantRequest,
-  MaintenanceClient,
   PutRequest,
   type PutResponse,
   RangeRequest,
@@ -24,10 +21,15 @@ import {
   type StatusResponse,
   TxnRequest,
   type TxnResponse,
-  WatchClient,
   WatchRequest,
   type WatchResponse,
 } from '../../src-main/proto/etcd/rpc.ts';
+import {
+  KVClient,
+  LeaseClient,
+  MaintenanceClient,
+  WatchClient,
+} from '../../src-main/remote/clients.ts';
 
 /** A plain client of one member, for tests: no retries, no fail-over, so that what a member answers is what is seen. */
 export class TestClient {

@@ -13,6 +13,8 @@ describe('the import rule', () => {
     ['src-main/node/raft/x.ts', 'const roll = Math.random();'],
     ['src-main/node/raft/x.ts', "import { LmdbStateStore } from '../storage/lmdb-store.ts';"],
     ['src-main/node/api/x.ts', "import { Server } from '@grpc/grpc-js';"],
+    ['src-main/node/rpc/h2/x.ts', "import { Server } from '@grpc/grpc-js';"],
+    ['src-main/proto/x.ts', "import { type Server, Client } from '@grpc/grpc-js';"],
     ['src-main/node/mvcc/x.ts', "import { open } from 'lmdb';"],
     ['src-main/node/server/x.ts', "import { app } from 'electron';"],
     ['src-main/node/server/x.ts', "import { spawnNode } from '../../supervisor/spawn.ts';"],
@@ -33,6 +35,7 @@ describe('the import rule', () => {
   test.each([
     ['src-main/node/raft/x.ts', "import { assert } from '../../base/assert.ts';"],
     ['src-main/node/raft/x.ts', '// Math.random would break the replay.'],
+    ['src-main/proto/x.ts', "import type { handleUnaryCall } from '@grpc/grpc-js';"],
     ['src-main/hosts/electron/main.ts', "import { app } from 'electron';"],
     ['src-main/node/storage/x.ts', "import { open } from 'lmdb';"],
     ['src-main/node/server/system-io.ts', 'const schedule = setImmediate;'],

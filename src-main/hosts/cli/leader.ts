@@ -1,6 +1,7 @@
 import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js';
 import { CodedError } from '../../base/errors.ts';
-import { MaintenanceClient, type StatusResponse } from '../../proto/etcd/rpc.ts';
+import type { StatusResponse } from '../../proto/etcd/rpc.ts';
+import { MaintenanceClient } from '../../remote/clients.ts';
 import type { ClusterSupervisor } from '../../supervisor/cluster-supervisor.ts';
 import { describeExit, type NodeSnapshot } from '../../supervisor/node-state.ts';
 
@@ -26,9 +27,15 @@ export interface Leader {
 }
 
 /**
- * Resolves once a majority of the nodes reports the same leader, which is one of them. Throws
- * NoLeader after a deadline, or as soon as too many nodes are down for good. Ends early when
- * `signal` aborts.
+ * What the command prints is used at once, so the nodes that are slower than the majority get this
+ * long to serve, too.
+ */
+const OTHERS_MS = 3_000;
+
+/**
+ * Resolves once a majority of the nodes reports the same leader, which is one of them, and the
+ * others do, too, or had some seconds for it. Throws NoLeader after a deadline, or as soon as too
+ * many nodes are down for good. Ends early when `signal` aborts.
  */
 export async function waitForLeader(
   supervisor: ClusterSupervisor,
@@ -43,10 +50,15 @@ export async function waitForLeader(
     pollStatus(supervisor, node.name, plaintext, reports, stop),
   );
   try {
+    let agreedAtMs: number | undefined;
     while (!signal.aborted) {
+      const nowMs = performance.now();
       const leader = agreedLeader(reports, supervisor.definition.nodes.length);
-      if (leader !== null) return leader;
-      checkHope(supervisor, performance.now() - startedAtMs);
+      if (leader === null) checkHope(supervisor, nowMs - startedAtMs);
+      else {
+        agreedAtMs ??= nowMs;
+        if (allFollow(reports, leader, supervisor) || nowMs - agreedAtMs > OTHERS_MS) return leader;
+      }
       await sleep(POLL_MS);
     }
     return null;
@@ -89,6 +101,20 @@ function askStatus(client: MaintenanceClient, stop: AbortSignal): Promise<Status
     });
     stop.addEventListener('abort', cancel, { once: true });
   });
+}
+
+/** Whether every node that is not crashed reports this leader. */
+function allFollow(
+  reports: Map<string, StatusResponse>,
+  leader: Leader,
+  supervisor: ClusterSupervisor,
+): boolean {
+  const memberId = reports.get(leader.name)?.header?.memberId;
+  return supervisor
+    .snapshot()
+    .nodes.every(
+      ({ name, state }) => state === 'crashed' || reports.get(name)?.leader === memberId,
+    );
 }
 
 function agreedLeader(reports: Map<string, StatusResponse>, nodes: number): Leader | null {

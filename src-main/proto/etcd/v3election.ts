@@ -6,20 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientReadableStream,
-  type ClientUnaryCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { KeyValue } from "./kv.ts";
 import { ResponseHeader } from "./rpc.ts";
 
@@ -746,81 +733,6 @@ export interface ElectionServer extends UntypedServiceImplementation {
   observe: handleServerStreamingCall<LeaderRequest, LeaderResponse>;
   resign: handleUnaryCall<ResignRequest, ResignResponse>;
 }
-
-export interface ElectionClient extends Client {
-  campaign(
-    request: CampaignRequest,
-    callback: (error: ServiceError | null, response: CampaignResponse) => void,
-  ): ClientUnaryCall;
-  campaign(
-    request: CampaignRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: CampaignResponse) => void,
-  ): ClientUnaryCall;
-  campaign(
-    request: CampaignRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: CampaignResponse) => void,
-  ): ClientUnaryCall;
-  proclaim(
-    request: ProclaimRequest,
-    callback: (error: ServiceError | null, response: ProclaimResponse) => void,
-  ): ClientUnaryCall;
-  proclaim(
-    request: ProclaimRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ProclaimResponse) => void,
-  ): ClientUnaryCall;
-  proclaim(
-    request: ProclaimRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ProclaimResponse) => void,
-  ): ClientUnaryCall;
-  leader(
-    request: LeaderRequest,
-    callback: (error: ServiceError | null, response: LeaderResponse) => void,
-  ): ClientUnaryCall;
-  leader(
-    request: LeaderRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: LeaderResponse) => void,
-  ): ClientUnaryCall;
-  leader(
-    request: LeaderRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: LeaderResponse) => void,
-  ): ClientUnaryCall;
-  observe(request: LeaderRequest, options?: Partial<CallOptions>): ClientReadableStream<LeaderResponse>;
-  observe(
-    request: LeaderRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<LeaderResponse>;
-  resign(
-    request: ResignRequest,
-    callback: (error: ServiceError | null, response: ResignResponse) => void,
-  ): ClientUnaryCall;
-  resign(
-    request: ResignRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ResignResponse) => void,
-  ): ClientUnaryCall;
-  resign(
-    request: ResignRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ResignResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const ElectionClient = makeGenericClientConstructor(ElectionService, "v3electionpb.Election") as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ElectionClient;
-  service: typeof ElectionService;
-  serviceName: string;
-};
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

@@ -6,18 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientUnaryCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ResponseHeader } from "./rpc.ts";
 
 export const protobufPackage = "v3lockpb";
@@ -325,42 +314,6 @@ export interface LockServer extends UntypedServiceImplementation {
   lock: handleUnaryCall<LockRequest, LockResponse>;
   unlock: handleUnaryCall<UnlockRequest, UnlockResponse>;
 }
-
-export interface LockClient extends Client {
-  lock(request: LockRequest, callback: (error: ServiceError | null, response: LockResponse) => void): ClientUnaryCall;
-  lock(
-    request: LockRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: LockResponse) => void,
-  ): ClientUnaryCall;
-  lock(
-    request: LockRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: LockResponse) => void,
-  ): ClientUnaryCall;
-  unlock(
-    request: UnlockRequest,
-    callback: (error: ServiceError | null, response: UnlockResponse) => void,
-  ): ClientUnaryCall;
-  unlock(
-    request: UnlockRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: UnlockResponse) => void,
-  ): ClientUnaryCall;
-  unlock(
-    request: UnlockRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: UnlockResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const LockClient = makeGenericClientConstructor(LockService, "v3lockpb.Lock") as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): LockClient;
-  service: typeof LockService;
-  serviceName: string;
-};
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

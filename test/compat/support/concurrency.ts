@@ -1,17 +1,13 @@
 import { type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import {
-  type CampaignResponse,
-  ElectionClient,
-  type LeaderKey,
-  type LeaderResponse,
-  type ProclaimResponse,
-  type ResignResponse,
+import type {
+  CampaignResponse,
+  LeaderKey,
+  LeaderResponse,
+  ProclaimResponse,
+  ResignResponse,
 } from '../../../src-main/proto/etcd/v3election.ts';
-import {
-  LockClient,
-  type LockResponse,
-  type UnlockResponse,
-} from '../../../src-main/proto/etcd/v3lock.ts';
+import type { LockResponse, UnlockResponse } from '../../../src-main/proto/etcd/v3lock.ts';
+import { ElectionClient, LockClient } from '../../../src-main/remote/clients.ts';
 import { until } from '../../support/cluster.ts';
 import { call, GrpcClients } from './grpc.ts';
 import type { Target } from './targets.ts';

@@ -5,29 +5,32 @@ import {
   credentials,
   Metadata,
   type ServiceError,
+  status,
 } from '@grpc/grpc-js';
 import {
-  ClusterClient,
   type CompactionResponse,
   DeleteRangeRequest,
   type DeleteRangeResponse,
   type HashKVResponse,
-  KVClient,
-  LeaseClient,
   type LeaseGrantResponse,
   type LeaseRevokeResponse,
-  MaintenanceClient,
   PutRequest,
   type PutResponse,
   RangeRequest,
   type RangeResponse,
   TxnRequest,
   type TxnResponse,
-  WatchClient,
   WatchCreateRequest,
   WatchRequest,
   type WatchResponse,
 } from '../../../src-main/proto/etcd/rpc.ts';
+import {
+  ClusterClient,
+  KVClient,
+  LeaseClient,
+  MaintenanceClient,
+  WatchClient,
+} from '../../../src-main/remote/clients.ts';
 import { until } from '../../support/cluster.ts';
 import type { Target } from './targets.ts';
 
@@ -142,6 +145,17 @@ export async function failure(answer: Promise<unknown>): Promise<GrpcFailure> {
     return { code, message: details };
   }
   throw new Error('the call succeeded, though it had to fail');
+}
+
+/**
+ * Throws unless the call fails because its time is up. The client's clock may say so first, or the server's; for that
+ * etcd's server has no code of its own.
+ */
+export async function ranOutOfTime(answer: Promise<unknown>): Promise<void> {
+  const { code, message } = await failure(answer);
+  if (code === status.DEADLINE_EXCEEDED) return;
+  if (code === status.UNKNOWN && message === 'context deadline exceeded') return;
+  throw new Error(`not late but ${code}: ${message}`);
 }
 
 /** What a call answers, or the status that it fails with. */

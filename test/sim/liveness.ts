@@ -121,7 +121,8 @@ async function leasesEnd(cluster: SimCluster): Promise<void> {
   const left = () => cluster.running().flatMap(({ node }) => node?.state.leases() ?? []);
   if (await comesTrue(cluster, LEASES_MS, () => left().length === 0)) return;
   const ids = left().map(({ id }) => idToHex(id));
-  cluster.recorder.violation('liveness', 'leases', `never end: ${[...new Set(ids)].join()}`);
+  const text = `never end: ${[...new Set(ids)].join()}: ${describe(cluster)}`;
+  cluster.recorder.violation('liveness', 'leases', text);
 }
 
 function isConverged(cluster: SimCluster): boolean {

@@ -1,6 +1,7 @@
 import { CodedError, errorMessage } from '../../src-main/base/errors.ts';
 import { type Refusal, refusalOf } from '../../src-main/node/peer/handshake.ts';
 import {
+  MAX_STRANGERS,
   PEER_PROTOCOL,
   type PeerAddress,
   type PeerHandler,
@@ -53,6 +54,7 @@ export class SimEndpoint implements PeerNetwork {
   readonly #addresses: string[];
   readonly #senders = new Map<bigint, Sender>();
   readonly #incoming = new Map<Connection, bigint>();
+  readonly #strangers = new Set<bigint>();
   readonly #versions = new Map<bigint, string>();
 
   constructor(
@@ -83,21 +85,42 @@ export class SimEndpoint implements PeerNetwork {
       this.#close(sender);
       this.#senders.delete(id);
     }
+    this.#strangers.clear();
     for (const [connection, from] of this.#incoming) {
       if (!wanted.has(from)) this.#drop(connection, 0);
     }
     for (const [id, address] of wanted) {
-      if (id === this.self.memberId || this.#senders.has(id)) continue;
-      const sender: Sender = {
-        address,
-        connection: undefined,
-        sinceMs: 0,
-        backoffMs: RECONNECT_MIN_MS,
-        closed: false,
-      };
-      this.#senders.set(id, sender);
-      this.#dial(sender);
+      if (id !== this.self.memberId && !this.#senders.has(id)) this.#reach(address);
     }
+  }
+
+  #reach(address: PeerAddress): void {
+    const sender: Sender = {
+      address,
+      connection: undefined,
+      sinceMs: 0,
+      backoffMs: RECONNECT_MIN_MS,
+      closed: false,
+    };
+    this.#senders.set(address.id, sender);
+    this.#dial(sender);
+  }
+
+  /** As PeerTransport does. */
+  #reachStranger({ from: id, host, port }: PeerHello): void {
+    if (this.#senders.has(id) || this.#strangers.size >= MAX_STRANGERS) return;
+    this.#strangers.add(id);
+    this.#reach({ id, host, port });
+  }
+
+  #disconnected(connection: Connection): void {
+    const from = this.#incoming.get(connection);
+    this.#incoming.delete(connection);
+    if (from === undefined || [...this.#incoming.values()].includes(from)) return;
+    const sender = this.#senders.get(from);
+    if (!this.#strangers.delete(from) || sender === undefined) return;
+    this.#close(sender);
+    this.#senders.delete(from);
   }
 
   send(group: number, messages: Message[]): void {
@@ -216,6 +239,8 @@ export class SimEndpoint implements PeerNetwork {
       kind,
       version: this.self.version,
       apiVersion: this.self.apiVersion,
+      host: this.self.host,
+      port: this.self.port,
     });
   }
 
@@ -224,7 +249,7 @@ export class SimEndpoint implements PeerNetwork {
     address: PeerAddress,
     kind: string,
     outcome: {
-      accepted(to: SimEndpoint): void;
+      accepted(to: SimEndpoint, hello: PeerHello): void;
       connected(to: SimEndpoint): void;
       failed(error: CodedError): void;
     },
@@ -247,7 +272,7 @@ export class SimEndpoint implements PeerNetwork {
         return;
       }
       const why = target.refusal(hello);
-      if (why === undefined) outcome.accepted(target);
+      if (why === undefined) outcome.accepted(target, hello);
       network.transmit(back, undefined, process, () => {
         if (why !== undefined) fail(why.removed ? 'PeerRemovedUs' : 'PeerRefused', why.reason);
         else if (!settled) {
@@ -263,9 +288,10 @@ export class SimEndpoint implements PeerNetwork {
     if (sender.closed || sender.connection !== undefined || !this.process.alive) return;
     let made: Connection | undefined;
     this.#shakeHands(sender.address, 'raft', {
-      accepted: (to) => {
+      accepted: (to, hello) => {
         made = { from: this, to, lane: { lastMs: 0 }, open: true };
         to.#incoming.set(made, this.self.memberId);
+        to.#reachStranger(hello);
         to.#learn(this.self.memberId, this.self.apiVersion);
       },
       connected: (to) => {
@@ -311,7 +337,7 @@ export class SimEndpoint implements PeerNetwork {
     if (!connection.open) return;
     connection.open = false;
     const { world } = this.network;
-    world.after(delayMs, () => to.#incoming.delete(connection), to.process);
+    world.after(delayMs, () => to.#disconnected(connection), to.process);
     world.after(delayMs, () => from.#lost(connection), from.process);
   }
 

@@ -16,7 +16,13 @@ export async function askMembers(
   address: { host: string; port: number },
   versions: Pick<PeerIdentity, 'version' | 'apiVersion'>,
 ): Promise<PeerMembers> {
-  const stranger: PeerIdentity = { clusterId: 0n, memberId: 0n, ...versions };
+  const stranger: PeerIdentity = {
+    clusterId: 0n,
+    memberId: 0n,
+    host: '',
+    port: 0,
+    ...versions,
+  };
   const { socket } = await dialPeer(stranger, { id: 0n, ...address }, 'members');
   try {
     return PeerMembers.decode(await firstFrame(socket));

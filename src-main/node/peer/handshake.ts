@@ -31,17 +31,23 @@ export function hello(
     refuse: refusal.reason,
     removed: refusal.removed,
     apiVersion: self.apiVersion,
+    host: self.host,
+    port: self.port,
   };
   return frame(PeerHello.encode(message).finish());
 }
 
 /** What the receiver of a hello knows of the one who sent it. */
 export interface Acquaintance {
-  isMember(id: bigint): boolean;
+  /** It was a member and never will be again. */
   isRemoved(id: bigint): boolean;
 }
 
-/** Why a hello from the other side cannot be accepted; undefined if it can. */
+/**
+ * Why a hello from the other side cannot be accepted; undefined if it can. Whoever has the cluster's id and was not
+ * removed is heard, member or not: one that lags does not know who joined since, and may need just that one to catch
+ * up (thesis 4.1: a server takes requests from those that its configuration does not name).
+ */
 export function refusalOf(
   self: PeerIdentity,
   other: PeerHello,
@@ -60,7 +66,6 @@ export function refusalOf(
   if (known.isRemoved(other.from)) {
     return refuse(`${idToHex(other.from)} was removed from the cluster`, true);
   }
-  if (!known.isMember(other.from)) return refuse(`${idToHex(other.from)} is not a member`);
   if (other.kind === 'raft' || other.kind === 'snapshot') return undefined;
   return refuse(`unknown kind ${other.kind}`);
 }

@@ -7,10 +7,18 @@ import { askMembers } from './ask-members.ts';
 import { hello } from './handshake.ts';
 import { dialPeer } from './sender.ts';
 import { PeerTransport } from './transport.ts';
-import type { PeerHandler } from './types.ts';
+import { MAX_STRANGERS, type PeerHandler } from './types.ts';
 
 const CLUSTER = 77n;
 const REMOVED = 66n;
+const STRANGER = {
+  clusterId: CLUSTER,
+  memberId: 9n,
+  version: 'x',
+  apiVersion: '3.5.0',
+  host: '127.0.0.1',
+  port: 1,
+};
 const open: PeerTransport[] = [];
 afterEach(async () => {
   for (const transport of open.splice(0)) await transport.stop();
@@ -26,12 +34,7 @@ interface Seen {
   removed: boolean;
 }
 
-async function member(
-  id: bigint,
-  members: bigint[],
-  port: number,
-  overrides: Partial<PeerHandler> = {},
-) {
+async function member(id: bigint, port: number, overrides: Partial<PeerHandler> = {}) {
   const seen: Seen = {
     messages: [],
     calls: [],
@@ -42,7 +45,6 @@ async function member(
     removed: false,
   };
   const handler: PeerHandler = {
-    isMember: (other) => members.includes(other),
     isRemoved: (other) => other === REMOVED,
     members: () => ({ clusterId: CLUSTER, members: [Member.fromPartial({ ID: id, name: 'it' })] }),
     connected: (other) => seen.connected.push(other),
@@ -65,7 +67,14 @@ async function member(
   };
   const transport = new PeerTransport(
     {
-      self: { clusterId: CLUSTER, memberId: id, version: 'test', apiVersion: `3.5.${id}` },
+      self: {
+        clusterId: CLUSTER,
+        memberId: id,
+        version: 'test',
+        apiVersion: `3.5.${id}`,
+        host: '127.0.0.1',
+        port,
+      },
       listen: [{ host: '127.0.0.1', port }],
       maxRequestBytes: 1024,
       logger: silentLogger,
@@ -81,8 +90,8 @@ let nextPort = 41_000 + (process.pid % 2_000) * 4;
 const port = () => nextPort++;
 
 async function pair(overrides: Partial<PeerHandler> = {}) {
-  const a = await member(1n, [1n, 2n], port());
-  const b = await member(2n, [1n, 2n], port(), overrides);
+  const a = await member(1n, port());
+  const b = await member(2n, port(), overrides);
   a.transport.setPeers([b.address]);
   b.transport.setPeers([a.address]);
   await vi.waitFor(() =>
@@ -120,7 +129,7 @@ describe('messages', () => {
     await b.transport.stop();
     await vi.waitFor(() => expect(a.seen.unreachable).toContain(2n));
     a.transport.send(0, [message(1n, 2n, 1)]);
-    const again = await member(2n, [1n, 2n], b.address.port);
+    const again = await member(2n, b.address.port);
     await vi.waitFor(() => expect(a.transport.isConnected(2n)).toBe(true), { timeout: 10_000 });
     a.transport.send(0, [message(1n, 2n, 2)]);
     await vi.waitFor(() => expect(again.seen.messages).toHaveLength(1));
@@ -180,21 +189,53 @@ describe('snapshots', () => {
 describe('strangers', () => {
   test.each([
     ['another cluster', 78n, 1n, 2n],
-    ['not a member', CLUSTER, 9n, 2n],
+    ['one that was removed', CLUSTER, REMOVED, 2n],
     ['for someone else', CLUSTER, 1n, 3n],
   ])('%s is refused', async (_what, clusterId, from, to) => {
-    const b = await member(2n, [1n, 2n], port());
+    const b = await member(2n, port());
     const socket = connect({ host: '127.0.0.1', port: b.address.port });
-    socket.write(
-      hello({ clusterId, memberId: from, version: 'x', apiVersion: '3.5.0' }, to, 'raft'),
-    );
+    socket.write(hello({ ...STRANGER, clusterId, memberId: from }, to, 'raft'));
     const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
-    expect(answer.toString('latin1')).toMatch(/is not|member/);
+    expect(answer.toString('latin1')).toMatch(/is not|this is member|was removed/);
     socket.destroy();
   });
 
+  test('of this cluster are heard and answered, until they go or are known', async () => {
+    const b = await member(2n, port());
+    b.transport.setPeers([]);
+    const joined = await member(9n, port());
+    joined.transport.setPeers([b.address]);
+    await vi.waitFor(() => expect(b.transport.canAsk(9n)).toBe(true));
+    joined.transport.send(0, [message(9n, 2n, 1)]);
+    await vi.waitFor(() => expect(b.seen.messages).toHaveLength(1));
+    b.transport.send(0, [message(2n, 9n, 2)]);
+    await vi.waitFor(() => expect(joined.seen.messages.map(({ term }) => term)).toEqual([2]));
+    b.transport.setPeers([joined.address]);
+    expect(b.transport.isConnected(9n)).toBe(true);
+    b.transport.setPeers([]);
+    await vi.waitFor(() => expect(b.transport.canAsk(9n)).toBe(true));
+    await joined.transport.stop();
+    await vi.waitFor(() => expect(b.transport.isConnected(9n)).toBe(false));
+    const answers = b.seen.unreachable.length;
+    b.transport.send(0, [message(2n, 9n, 3)]);
+    expect(b.seen.unreachable).toHaveLength(answers);
+  });
+
+  test('are answered up to a limit', async () => {
+    const b = await member(2n, port());
+    const dialled = Array.from({ length: MAX_STRANGERS + 1 }, (_, i) =>
+      dialPeer({ ...STRANGER, memberId: 100n + BigInt(i) }, b.address, 'raft'),
+    );
+    const sockets = (await Promise.all(dialled)).map(({ socket }) => socket);
+    b.seen.unreachable.length = 0;
+    for (let i = 0; i <= MAX_STRANGERS; i++)
+      b.transport.send(0, [message(2n, 100n + BigInt(i), 1)]);
+    expect(b.seen.unreachable).toHaveLength(MAX_STRANGERS);
+    for (const socket of sockets) socket.destroy();
+  });
+
   test('bytes that are no hello end the connection', async () => {
-    const b = await member(2n, [1n, 2n], port());
+    const b = await member(2n, port());
     const socket = connect({ host: '127.0.0.1', port: b.address.port });
     socket.on('error', () => {});
     socket.write('GET / HTTP/1.1\r\n\r\n');
@@ -202,8 +243,8 @@ describe('strangers', () => {
   });
 
   test('a port in use is named', async () => {
-    const b = await member(2n, [2n], port());
-    await expect(member(3n, [3n], b.address.port)).rejects.toThrow(
+    const b = await member(2n, port());
+    await expect(member(3n, b.address.port)).rejects.toThrow(
       `peer port ${b.address.port} on 127.0.0.1 is in use`,
     );
   });
@@ -228,20 +269,16 @@ describe('membership', () => {
   });
 
   test('one that was removed is told so', async () => {
-    const removed = await member(REMOVED, [REMOVED, 2n], port());
-    const b = await member(2n, [2n], port());
+    const removed = await member(REMOVED, port());
+    const b = await member(2n, port());
     removed.transport.setPeers([b.address]);
     await vi.waitFor(() => expect(removed.seen.removed).toBe(true));
     expect(b.seen.connected).toEqual([]);
   });
 
   test('the word of another cluster that one was removed counts for nothing', async () => {
-    const b = await member(2n, [2n], port());
-    const dialled = dialPeer(
-      { clusterId: 5n, memberId: REMOVED, version: 'x', apiVersion: '3.5.0' },
-      b.address,
-      'raft',
-    );
+    const b = await member(2n, port());
+    const dialled = dialPeer({ ...STRANGER, clusterId: 5n, memberId: REMOVED }, b.address, 'raft');
     await expect(dialled).rejects.toMatchObject({ code: 'PeerRefused' });
   });
 
@@ -252,7 +289,7 @@ describe('membership', () => {
   });
 
   test('a stranger may ask who is in the cluster', async () => {
-    const b = await member(2n, [2n], port());
+    const b = await member(2n, port());
     const answer = await askMembers(b.address, { version: 'x', apiVersion: '3.5.0' });
     expect(answer).toMatchObject({ clusterId: CLUSTER, members: [{ ID: 2n, name: 'it' }] });
   });

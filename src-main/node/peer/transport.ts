@@ -5,6 +5,7 @@ import {
   type Message,
   type PeerCall,
   PeerFrame,
+  type PeerHello,
   type PeerReply,
   type SnapshotHeader,
 } from '../../proto/raftdeck/raft.ts';
@@ -14,6 +15,7 @@ import { PeerSender } from './sender.ts';
 import { receiveSnapshot, sendSnapshot } from './snapshot-stream.ts';
 import {
   FRAME_SLACK_BYTES,
+  MAX_STRANGERS,
   type PeerAddress,
   type PeerHandler,
   type PeerNetwork,
@@ -31,6 +33,8 @@ export class PeerTransport implements PeerNetwork {
   readonly #servers: Server[] = [];
   /** Incoming connections, by who is at the other end; none until its hello is read. */
   readonly #incoming = new Map<Socket, bigint | undefined>();
+  /** Of `#senders` those that are no member as far as is known here: they stay as long as they are connected. */
+  readonly #strangers = new Set<bigint>();
   /** API versions of the members that were connected at least once. */
   readonly #versions = new Map<bigint, string>();
 
@@ -69,18 +73,13 @@ export class PeerTransport implements PeerNetwork {
       sender.close();
       this.#senders.delete(id);
     }
+    this.#strangers.clear();
     for (const [socket, from] of this.#incoming) {
       // One that is no member must dial again, and is told then.
       if (from !== undefined && !wanted.has(from)) socket.destroy();
     }
     for (const [id, address] of wanted) {
-      if (id === this.#options.self.memberId || this.#senders.has(id)) continue;
-      const sender = new PeerSender(this.#options.self, address, this.#options.logger, {
-        unreachable: () => this.#handler.unreachable(id),
-        connected: (apiVersion) => this.#connected(id, apiVersion),
-        removed: () => this.#handler.removed(),
-      });
-      this.#senders.set(id, { address, sender });
+      if (id !== this.#options.self.memberId && !this.#senders.has(id)) this.#reach(address);
     }
   }
 
@@ -142,9 +141,36 @@ export class PeerTransport implements PeerNetwork {
     );
   }
 
+  #reach(address: PeerAddress): void {
+    const { id } = address;
+    const sender = new PeerSender(this.#options.self, address, this.#options.logger, {
+      unreachable: () => this.#handler.unreachable(id),
+      connected: (apiVersion) => this.#connected(id, apiVersion),
+      removed: () => this.#handler.removed(),
+    });
+    this.#senders.set(id, { address, sender });
+  }
+
+  /** One that joined and is not known here yet: what it sends must be answered all the same. */
+  #reachStranger({ from: id, host, port }: PeerHello): void {
+    if (this.#senders.has(id) || id === this.#options.self.memberId || host === '') return;
+    if (this.#strangers.size >= MAX_STRANGERS) return;
+    this.#strangers.add(id);
+    this.#reach({ id, host, port });
+  }
+
+  #closed(socket: Socket): void {
+    const from = this.#incoming.get(socket);
+    this.#incoming.delete(socket);
+    if (from === undefined || [...this.#incoming.values()].includes(from)) return;
+    if (!this.#strangers.delete(from)) return;
+    this.#senders.get(from)?.sender.close();
+    this.#senders.delete(from);
+  }
+
   async #accept(socket: Socket): Promise<void> {
     this.#incoming.set(socket, undefined);
-    socket.on('close', () => this.#incoming.delete(socket));
+    socket.on('close', () => this.#closed(socket));
     socket.on('error', () => {});
     const { self, logger } = this.#options;
     try {
@@ -161,6 +187,7 @@ export class PeerTransport implements PeerNetwork {
         return;
       }
       this.#incoming.set(socket, other.from);
+      this.#reachStranger(other);
       this.#connected(other.from, other.apiVersion);
       if (other.kind === 'snapshot') await receiveSnapshot(socket, other.from, this.#handler);
       else this.#readFrames(socket, other.from);

@@ -8,6 +8,8 @@ export const PEER_PROTOCOL = 1;
 export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 /** Room for one append batch and one entry over the batch limit, encoded. */
 export const FRAME_SLACK_BYTES = 8 * 1024 * 1024;
+/** Members that this one has not heard of yet and still answers. */
+export const MAX_STRANGERS = 16;
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** A snapshot stream that makes no progress for this long is given up. */
 export const SNAPSHOT_IDLE_TIMEOUT_MS = 30_000;
@@ -19,6 +21,9 @@ export interface PeerIdentity {
   version: string;
   /** The etcd release whose API is spoken: what the cluster's version is decided from. */
   apiVersion: string;
+  /** Where others reach this member. Empty and zero: nowhere. */
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface PeerAddress {
@@ -58,8 +63,6 @@ export interface PeerNetwork {
 
 /** What the transport hands to the driver. */
 export interface PeerHandler {
-  /** False: a stranger, not a member of this cluster. */
-  isMember(id: bigint): boolean;
   /** It was a member and never will be again. */
   isRemoved(id: bigint): boolean;
   /** Who is in the cluster, for one that wants to join. */

@@ -4,7 +4,7 @@ import type { Message, PeerCall, PeerReply } from '../../proto/raftdeck/raft.ts'
 import { ETCD_API_VERSION } from '../api/version.ts';
 import type { InternalRequestBody, StateMachine } from '../apply/types.ts';
 import { type NodeConfig, parseUrl } from '../config.ts';
-import type { PeerAddress, PeerHandler, PeerNetwork } from '../peer/types.ts';
+import type { PeerAddress, PeerHandler, PeerIdentity, PeerNetwork } from '../peer/types.ts';
 import { NODE_VERSION } from '../version.ts';
 import type { WalMetadata } from '../wal/types.ts';
 import { GROUP } from './bootstrap.ts';
@@ -39,7 +39,19 @@ export class Peers {
   constructor(deps: PeersDeps) {
     const { config, identity, clock, logger } = deps;
     this.#deps = deps;
-    const self = { ...identity, version: NODE_VERSION, apiVersion: ETCD_API_VERSION };
+    const advertised = () => parseUrl(this.#ownPeerUrl());
+    const self: PeerIdentity = {
+      clusterId: identity.clusterId,
+      memberId: identity.memberId,
+      version: NODE_VERSION,
+      apiVersion: ETCD_API_VERSION,
+      get host() {
+        return advertised().host;
+      },
+      get port() {
+        return advertised().port;
+      },
+    };
     const listen = config.listenPeerUrls.map(parseUrl);
     this.transport = deps.network.open(
       { self, listen, maxRequestBytes: config.maxRequestBytes, logger },
@@ -105,12 +117,16 @@ export class Peers {
     );
   }
 
+  /** As the cluster knows it, which may be newer than the flags. */
+  #ownPeerUrl(): string {
+    const { state, identity, config } = this.#deps;
+    const own = state.members().find(({ ID }) => ID === identity.memberId);
+    return own?.peerURLs[0] ?? (config.initialAdvertisePeerUrls[0] as string);
+  }
+
   #handler(): PeerHandler {
     const { state, identity, group } = this.#deps;
-    const isMember = (id: bigint) => state.members().some(({ ID }) => ID === id);
     return {
-      // One that joins knows the members of when it asked: the leader of now may be a newer one.
-      isMember: (id) => state.appliedIndex === 0 || isMember(id),
       isRemoved: (id) => state.isRemoved(id),
       members: () => ({ clusterId: identity.clusterId, members: state.members() }),
       connected: () => this.decideClusterVersion(),

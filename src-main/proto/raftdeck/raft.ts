@@ -207,6 +207,12 @@ export interface PeerHello {
   removed: boolean;
   /** The etcd release whose API the sender speaks: the cluster's version is the lowest of all. */
   apiVersion: string;
+  /**
+   * Where the sender listens for peers: the receiver may have to answer before it has applied that the sender is a member.
+   * Empty and zero for one that only asks who is there.
+   */
+  host: string;
+  port: number;
 }
 
 /** A snapshot connection: one header, chunks, one trailer with the CRC-32C over all chunk bytes. */
@@ -1454,6 +1460,8 @@ function createBasePeerHello(): PeerHello {
     refuse: "",
     removed: false,
     apiVersion: "",
+    host: "",
+    port: 0,
   };
 }
 
@@ -1494,6 +1502,12 @@ export const PeerHello: MessageFns<PeerHello> = {
     }
     if (message.apiVersion !== "") {
       writer.uint32(74).string(message.apiVersion);
+    }
+    if (message.host !== "") {
+      writer.uint32(82).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(88).uint32(message.port);
     }
     return writer;
   },
@@ -1583,6 +1597,22 @@ export const PeerHello: MessageFns<PeerHello> = {
             message.apiVersion = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1609,6 +1639,8 @@ export const PeerHello: MessageFns<PeerHello> = {
     message.refuse = object.refuse ?? "";
     message.removed = object.removed ?? false;
     message.apiVersion = object.apiVersion ?? "";
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
     return message;
   },
 };

@@ -77,10 +77,12 @@ export class SimCluster {
       observations: [],
       logs: [],
       applied: [],
+      restarts: [],
       faults: [],
       final: undefined,
     };
     this.recorder = new Recorder(this.world, this.history);
+    this.network.onSend = (process, messages) => this.recorder.said(process, messages);
     const names = Array.from({ length: settings.members }, (_, i) => nameOf(i + 1));
     for (const name of names) this.#make(name, names, 'new');
   }

@@ -265,6 +265,17 @@ export interface AppliedEntry extends LogEntry {
   revision: number;
 }
 
+/** A member's start, against what it had said before, in any of its lives, that others may have acted upon. */
+export interface RestartObservation {
+  atMs: number;
+  member: string;
+  incarnation: number;
+  /** Highest term it spoke in and its vote there ('0' for none), and the last entry acknowledged or applied. */
+  promised: { term: number; vote: string; lastIndex: number };
+  /** What it found on its disk. */
+  found: { term: number; vote: string; lastIndex: number };
+}
+
 /** Something was done to the cluster. For traces, and for oracles that allow for it. */
 export interface FaultEvent {
   atMs: number;
@@ -287,6 +298,8 @@ export interface History {
   observations: MemberObservation[];
   logs: LogObservation[];
   applied: AppliedEntry[];
+  /** Undefined if nobody listened to what members said. */
+  restarts?: RestartObservation[];
   faults: FaultEvent[];
   /** After the liveness phase: the whole state, key by key, and its revision. Undefined if the run did not get there. */
   final:

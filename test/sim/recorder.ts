@@ -1,10 +1,11 @@
 import { idToHex } from '../../src-main/base/bytes.ts';
 import { errorMessage } from '../../src-main/base/errors.ts';
 import type { ApplyResult } from '../../src-main/node/apply/types.ts';
-import type { RaftStatus } from '../../src-main/node/raft/types.ts';
+import type { RaftRestore, RaftStatus } from '../../src-main/node/raft/types.ts';
 import type { Opened } from '../../src-main/node/server/bootstrap.ts';
 import { AlarmType } from '../../src-main/proto/etcd/rpc.ts';
 import type { InternalRequest } from '../../src-main/proto/raftdeck/internal.ts';
+import type { Message } from '../../src-main/proto/raftdeck/raft.ts';
 import type {
   AppliedEntry,
   FaultEvent,
@@ -14,7 +15,9 @@ import type {
   MemberObservation,
 } from './history.ts';
 import { LogMirror } from './log-mirror.ts';
+import { Promises } from './promises.ts';
 import type { SimMember } from './sim-member.ts';
+import type { SimProcess } from './sim-process.ts';
 import { describeError, type World } from './world.ts';
 
 export interface Violation {
@@ -35,6 +38,8 @@ export class Recorder {
   readonly violations: Violation[] = [];
   readonly traceLines: string[] = [];
   readonly logs = new Map<SimMember, LogMirror>();
+  readonly #promises = new Map<SimMember, Promises>();
+  readonly #speakers = new Map<SimProcess, Promises>();
   /** By index, as the first member applied it: all others must have the same. */
   readonly #applied: AppliedEntry[] = [];
   readonly #leaders = new Map<number, bigint>();
@@ -85,20 +90,34 @@ export class Recorder {
     this.trace(`${member.name} log: ${message} ${JSON.stringify(fields)}`);
   }
 
+  /** A process says something to another. */
+  said(process: SimProcess, messages: readonly Message[]): void {
+    const promises = this.#speakers.get(process);
+    if (promises === undefined) return;
+    for (const message of messages) promises.said(message);
+  }
+
   /** A process has opened its folder: from here on its log and its state are watched. */
   opened(member: SimMember, { wal, state, restore }: Opened): void {
     const mirror = new LogMirror(restore);
     this.logs.set(member, mirror);
     const { process } = member;
+    const promises = this.#starts(member, restore);
     const append = wal.append.bind(wal);
     wal.append = (batches) => {
-      if (process.alive) for (const batch of batches) mirror.note(batch);
+      if (process.alive) {
+        for (const batch of batches) {
+          mirror.note(batch);
+          promises.writes(batch);
+        }
+      }
       return append(batches);
     };
     const apply = state.apply.bind(state);
     state.apply = (index, term, request) => {
       // What a dead process still computes is nobody's.
       if (!process.passes('apply')) return apply(index, term, request);
+      promises.applied(index);
       const keys = this.#keysOfLease(index, request, (id) => state.leaseKeys(id));
       const result = apply(index, term, request);
       this.#appliedAt(member, index, term, digestOf(request, result), state.revision);
@@ -116,6 +135,16 @@ export class Recorder {
       const digest = confState.voters.reduce((sum, id) => sum + Number(id & 0xffffffn), 1);
       if (process.alive) this.#appliedAt(member, index, term, digest, state.revision);
     };
+  }
+
+  #starts(member: SimMember, restore: RaftRestore): Promises {
+    const promises = this.#promises.get(member) ?? new Promises();
+    this.#promises.set(member, promises);
+    this.#speakers.set(member.process, promises);
+    const { name, incarnation } = member;
+    const atMs = this.world.nowMs;
+    this.history.restarts?.push({ atMs, member: name, incarnation, ...promises.kept(restore) });
+    return promises;
   }
 
   /** Looks at a running member; answers what it saw. */

@@ -207,6 +207,7 @@ export class SimEndpoint implements PeerNetwork {
       return;
     }
     if (!this.process.alive) return;
+    this.network.onSend(this.process, frame.messages);
     const bytes = PeerFrame.encode(frame).finish();
     const { from, to, lane } = connection;
     // The contract is "at most once": only what Raft itself makes idempotent may come twice.

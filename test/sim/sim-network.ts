@@ -1,3 +1,4 @@
+import type { Message } from '../../src-main/proto/raftdeck/raft.ts';
 import type { Chance } from './chance.ts';
 import type { SimEndpoint } from './sim-endpoint.ts';
 import type { SimProcess } from './sim-process.ts';
@@ -37,6 +38,8 @@ export class SimNetwork {
   readonly #cuts = new Map<string, { mode: CutMode; count: number }>();
   readonly #held = new Map<string, (() => void)[]>();
   framesSent = 0;
+  /** Called with what a process says to another, before it is on its way. */
+  onSend: (process: SimProcess, messages: readonly Message[]) => void = () => {};
 
   constructor(world: World, chance: Chance) {
     this.world = world;

@@ -16,6 +16,7 @@ export function checkRaft(history: History): Violation[] {
   checkApplied(history.applied, findings);
   checkHashes(history, findings);
   checkCounters(history, findings);
+  checkRestarts(history, findings);
   return findings.list;
 }
 
@@ -176,13 +177,12 @@ function checkHashes({ observations, final }: History, findings: Findings): void
   }
 }
 
-/** Faults after which a member may know less than it did. */
-const DATA_LOSS = /lost|lying|dataLoss|wipe|replace|bitRot|flip/i;
-
-/** applied <= commit <= last index; term, commit and applied of a member never go back. */
-function checkCounters({ observations, faults }: History, findings: Findings): void {
+/**
+ * applied <= commit <= last index; term, commit and applied of a member never go back in one life. What it may forget
+ * over a restart, and what not, is for checkRestarts: a term that it heard of is its own before it is on the disk.
+ */
+function checkCounters({ observations }: History, findings: Findings): void {
   const lastOf = new Map<string, MemberObservation>();
-  const losses = faults.filter(({ kind }) => DATA_LOSS.test(kind));
   for (const now of [...observations].sort((a, b) => a.atMs - b.atMs)) {
     const { member, applied, commit, lastIndex, term, atMs } = now;
     if (applied > commit)
@@ -193,15 +193,10 @@ function checkCounters({ observations, faults }: History, findings: Findings): v
     const before = lastOf.get(name);
     lastOf.set(name, now);
     if (before === undefined) continue;
-    const lost = losses.some(
-      (loss) => loss.members.includes(member) && loss.atMs >= before.atMs && loss.atMs <= atMs,
-    );
-    if (lost) continue;
     const back = (what: string, is: number, was: number): void =>
       findings.add('never back', `${member} at ${atMs} ms: ${what} ${is} after ${was}`);
-    if (term < before.term) back('term', term, before.term);
-    // A commit index alone needs no sync (thesis 3.8), so that a restart may find an older one.
     if (now.incarnation !== before.incarnation) continue;
+    if (term < before.term) back('term', term, before.term);
     if (commit < before.commit) back('commit', commit, before.commit);
     if (applied < before.applied) back('applied', applied, before.applied);
     if (term === before.term && before.vote !== '0' && now.vote !== before.vote) {
@@ -209,6 +204,29 @@ function checkCounters({ observations, faults }: History, findings: Findings): v
         'one vote',
         `${member} at ${atMs} ms: in term ${term} for ${now.vote} after ${before.vote}`,
       );
+    }
+  }
+}
+
+/** Faults after which a member may know less than it did. */
+const DATA_LOSS = /lost|lying|dataLoss|wipe|replace|bitRot|flip/i;
+
+/** What a member told others, so that they may have acted upon it, it knows in all its later lives. */
+function checkRestarts({ restarts = [], faults }: History, findings: Findings): void {
+  const losses = faults.filter(({ kind }) => DATA_LOSS.test(kind));
+  for (const { member, incarnation, atMs, promised, found } of restarts) {
+    if (losses.some((loss) => loss.members.includes(member) && loss.atMs <= atMs)) continue;
+    const forgets = (what: string): void =>
+      findings.add('promises kept', `${member} at ${atMs} ms, in life ${incarnation}: ${what}`);
+    if (found.term < promised.term) {
+      forgets(`finds term ${found.term}, has spoken in ${promised.term}`);
+    }
+    const isOtherVote = promised.vote !== '0' && found.vote !== promised.vote;
+    if (found.term === promised.term && isOtherVote) {
+      forgets(`finds a vote for ${found.vote} in term ${found.term}, gave it to ${promised.vote}`);
+    }
+    if (found.lastIndex < promised.lastIndex) {
+      forgets(`finds entries up to ${found.lastIndex}, has acknowledged ${promised.lastIndex}`);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
+import { freeBasePort } from '../../base/testing/free-ports.ts';
 import { Member } from '../../proto/etcd/rpc.ts';
 import { Message, PeerCall, PeerCall_Kind, PeerReply } from '../../proto/raftdeck/raft.ts';
 import { askMembers } from './ask-members.ts';
@@ -86,12 +87,11 @@ async function member(id: bigint, port: number, overrides: Partial<PeerHandler> 
   return { transport, seen, address: { id, host: '127.0.0.1', port } };
 }
 
-let nextPort = 41_000 + (process.pid % 2_000) * 4;
-const port = () => nextPort++;
+const port = () => freeBasePort(1);
 
 async function pair(overrides: Partial<PeerHandler> = {}) {
-  const a = await member(1n, port());
-  const b = await member(2n, port(), overrides);
+  const a = await member(1n, await port());
+  const b = await member(2n, await port(), overrides);
   a.transport.setPeers([b.address]);
   b.transport.setPeers([a.address]);
   await vi.waitFor(() =>
@@ -192,7 +192,7 @@ describe('strangers', () => {
     ['one that was removed', CLUSTER, REMOVED, 2n],
     ['for someone else', CLUSTER, 1n, 3n],
   ])('%s is refused', async (_what, clusterId, from, to) => {
-    const b = await member(2n, port());
+    const b = await member(2n, await port());
     const socket = connect({ host: '127.0.0.1', port: b.address.port });
     socket.write(hello({ ...STRANGER, clusterId, memberId: from }, to, 'raft'));
     const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
@@ -201,9 +201,9 @@ describe('strangers', () => {
   });
 
   test('of this cluster are heard and answered, until they go or are known', async () => {
-    const b = await member(2n, port());
+    const b = await member(2n, await port());
     b.transport.setPeers([]);
-    const joined = await member(9n, port());
+    const joined = await member(9n, await port());
     joined.transport.setPeers([b.address]);
     await vi.waitFor(() => expect(b.transport.canAsk(9n)).toBe(true));
     joined.transport.send(0, [message(9n, 2n, 1)]);
@@ -222,7 +222,7 @@ describe('strangers', () => {
   });
 
   test('are answered up to a limit', async () => {
-    const b = await member(2n, port());
+    const b = await member(2n, await port());
     const dialled = Array.from({ length: MAX_STRANGERS + 1 }, (_, i) =>
       dialPeer({ ...STRANGER, memberId: 100n + BigInt(i) }, b.address, 'raft'),
     );
@@ -235,7 +235,7 @@ describe('strangers', () => {
   });
 
   test('bytes that are no hello end the connection', async () => {
-    const b = await member(2n, port());
+    const b = await member(2n, await port());
     const socket = connect({ host: '127.0.0.1', port: b.address.port });
     socket.on('error', () => {});
     socket.write('GET / HTTP/1.1\r\n\r\n');
@@ -243,7 +243,7 @@ describe('strangers', () => {
   });
 
   test('a port in use is named', async () => {
-    const b = await member(2n, port());
+    const b = await member(2n, await port());
     await expect(member(3n, b.address.port)).rejects.toThrow(
       `peer port ${b.address.port} on 127.0.0.1 is in use`,
     );
@@ -269,15 +269,15 @@ describe('membership', () => {
   });
 
   test('one that was removed is told so', async () => {
-    const removed = await member(REMOVED, port());
-    const b = await member(2n, port());
+    const removed = await member(REMOVED, await port());
+    const b = await member(2n, await port());
     removed.transport.setPeers([b.address]);
     await vi.waitFor(() => expect(removed.seen.removed).toBe(true));
     expect(b.seen.connected).toEqual([]);
   });
 
   test('the word of another cluster that one was removed counts for nothing', async () => {
-    const b = await member(2n, port());
+    const b = await member(2n, await port());
     const dialled = dialPeer({ ...STRANGER, clusterId: 5n, memberId: REMOVED }, b.address, 'raft');
     await expect(dialled).rejects.toMatchObject({ code: 'PeerRefused' });
   });
@@ -289,13 +289,13 @@ describe('membership', () => {
   });
 
   test('a stranger may ask who is in the cluster', async () => {
-    const b = await member(2n, port());
+    const b = await member(2n, await port());
     const answer = await askMembers(b.address, { version: 'x', apiVersion: '3.5.0' });
     expect(answer).toMatchObject({ clusterId: CLUSTER, members: [{ ID: 2n, name: 'it' }] });
   });
 
   test('asking where nobody listens fails', async () => {
     const versions = { version: 'x', apiVersion: '3.5.0' };
-    await expect(askMembers({ host: '127.0.0.1', port: port() }, versions)).rejects.toThrow();
+    await expect(askMembers({ host: '127.0.0.1', port: await port() }, versions)).rejects.toThrow();
   });
 });

@@ -34,9 +34,9 @@ export class Snapshots {
   readonly #dir: string;
   readonly #disk: NodeDisk;
   readonly #clock: Clock;
-  readonly #store: StateStore;
-  readonly #state: StateMachine;
-  readonly #raft: RaftNode;
+  readonly #store: Pick<StateStore, 'exportSnapshot' | 'importSnapshot'>;
+  readonly #state: Pick<StateMachine, 'appliedIndex'>;
+  readonly #raft: Pick<RaftNode, 'snapshotMeta'>;
   readonly #step: (messages: Message[]) => void;
   readonly #logger: Logger;
   readonly #sending = new Set<bigint>();
@@ -47,9 +47,9 @@ export class Snapshots {
     dir: string;
     disk: NodeDisk;
     clock: Clock;
-    store: StateStore;
-    state: StateMachine;
-    raft: RaftNode;
+    store: Pick<StateStore, 'exportSnapshot' | 'importSnapshot'>;
+    state: Pick<StateMachine, 'appliedIndex'>;
+    raft: Pick<RaftNode, 'snapshotMeta'>;
     step(messages: Message[]): void;
     logger: Logger;
   }) {
@@ -70,13 +70,17 @@ export class Snapshots {
       this.#report(message, false);
       return;
     }
+    const peer = message.to.toString(16);
+    const chunks = this.#export(peer);
+    if (chunks === undefined) {
+      this.#report(message, false);
+      return;
+    }
     this.#sending.add(message.to);
     // The state may have moved on since Raft asked: the message must name what is streamed. The export takes its
     // view when its first chunk is asked for, so that is done now, in the same turn as the index is read.
     const snapshot = this.#raft.snapshotMeta(this.#state.appliedIndex);
-    const chunks = startNow(this.#store.exportSnapshot());
     const header: SnapshotHeader = { group: GROUP, message: { ...message, snapshot } };
-    const peer = message.to.toString(16);
     this.#logger.info('sending snapshot', { peer, index: snapshot.index });
     sendTo(message.to, header, chunks)
       .then(
@@ -142,6 +146,17 @@ export class Snapshots {
     } catch (error) {
       spooled.settle(error as Error);
       throw error;
+    }
+  }
+
+  /** Undefined if the store has no view to spare: clients that save snapshots may hold all, and Raft asks again. */
+  #export(peer: string): AsyncIterable<Buffer> | undefined {
+    try {
+      return startNow(this.#store.exportSnapshot());
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.code !== 'StateBusy') throw error;
+      this.#logger.warn('snapshot not sent', { peer, reason: error.message });
+      return undefined;
     }
   }
 

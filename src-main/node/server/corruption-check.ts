@@ -99,11 +99,13 @@ export class CorruptionChecker {
     await linearizableRead();
     const own = await hashKv(0);
     const answers = await this.#askPeers(own.hashRevision);
+    // Others may have applied more meanwhile, under a new leader even, and be right.
+    await linearizableRead();
     const again = await hashKv(own.hashRevision).catch(() => undefined);
     const stable = again?.compactRevision === own.compactRevision;
     if (stable && again.hash !== own.hash) await this.#raise(memberId);
     for (const { id, reply } of answers) {
-      // Nobody can have more than the leader that just confirmed its lead and looked again.
+      // Nobody can have had more than this member has since it was confirmed as leader after the answers.
       const ahead = reply !== undefined && reply.revision > state.revision;
       if (ahead || this.#differs(id, own, reply)) await this.#raise(id);
     }

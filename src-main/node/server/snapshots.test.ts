@@ -6,8 +6,8 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { Message, MessageType } from '../../proto/raftdeck/raft.ts';
 import { Cluster } from '../raft/testing/cluster.ts';
-import { LmdbStateStore } from '../storage/lmdb-store.ts';
-import { Snapshots } from './snapshots.ts';
+import { LmdbStateStore, MAX_VIEWS } from '../storage/lmdb-store.ts';
+import { type SnapshotSender, Snapshots } from './snapshots.ts';
 import { systemDisk } from './system-io.ts';
 
 let dir: string;
@@ -21,7 +21,13 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test('while clients hold every view a member that lags waits, and nothing fails', async () => {
+interface Setup {
+  told: Message[];
+  /** Raft asks for a snapshot for another member. */
+  ask(way: SnapshotSender): void;
+}
+
+function setup(): Setup {
   const cluster = new Cluster({ voters: 1 });
   cluster.elect(1);
   const raft = cluster.raft(1);
@@ -31,21 +37,49 @@ test('while clients hold every view a member that lags waits, and nothing fails'
     step: (messages) => told.push(...messages),
     logger: silentLogger,
   });
-  const ask = Message.fromPartial({ type: MessageType.SNAPSHOT, from: 1n, to: 2n });
+  const message = Message.fromPartial({ type: MessageType.SNAPSHOT, from: 1n, to: 2n });
+  return { told, ask: (way) => snapshots.send(message, way) };
+}
+
+async function openViews(count: number): Promise<void> {
+  const views = await Promise.all(Array.from({ length: count }, () => store.openView()));
+  for (const view of views) view.end();
+}
+
+test('the view of the state ends with the sending, also where there is no way to the member', async () => {
+  const { told, ask } = setup();
+  const ways: SnapshotSender[] = [
+    () => Promise.reject(new Error('refused')),
+    async (_to, _header, chunks) => {
+      for await (const chunk of chunks) throw new Error(`lost after ${chunk.length} bytes`);
+    },
+  ];
+  for (const way of ways) {
+    for (let times = 1; times <= MAX_VIEWS; times++) {
+      ask(way);
+      await expect.poll(() => told.length).toBe(1);
+      expect(told.pop()).toMatchObject({ reject: true });
+    }
+    await expect.poll(() => openViews(MAX_VIEWS).then(() => 'all', String)).toBe('all');
+  }
+});
+
+test('while clients hold every view a member that lags waits, and nothing fails', async () => {
+  const { told, ask } = setup();
   const sent: bigint[] = [];
-  const send = async (to: bigint, _header: unknown, chunks: AsyncIterable<Buffer>) => {
+  const send: SnapshotSender = async (to, _header, chunks) => {
     for await (const chunk of chunks) expect(chunk.length).toBeGreaterThan(0);
     sent.push(to);
   };
-  const views = await Promise.all(Array.from({ length: 8 }, () => store.openView()));
-  snapshots.send(ask, send);
+  const views = await Promise.all(Array.from({ length: MAX_VIEWS }, () => store.openView()));
+  ask(send);
   const failed = { type: MessageType.SNAPSHOT_STATUS, from: 2n, reject: true };
   expect(told.splice(0)).toMatchObject([failed]);
   for (const view of views) view.end();
   // As Raft does with its next heartbeat.
   await expect
     .poll(() => {
-      snapshots.send(ask, send);
+      ask(send);
       return sent;
     })
     .toEqual([2n]);

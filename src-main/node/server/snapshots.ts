@@ -93,7 +93,11 @@ export class Snapshots {
           this.#report(message, false);
         },
       )
-      .finally(() => this.#sending.delete(message.to));
+      .finally(() => {
+        this.#sending.delete(message.to);
+        // Nobody has read to the end if there was no way to the member: the view must not stay open.
+        void chunks[Symbol.asyncIterator]().return?.();
+      });
   }
 
   /** Spools a snapshot from the leader to a file, offers it to Raft and resolves once it is installed. */

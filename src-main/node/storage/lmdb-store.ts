@@ -27,7 +27,7 @@ const FLUSH_DELAY_MS = 50;
 /** Estimated memory of all overlays above which `pressure` asks callers to wait. */
 const OVERLAY_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Exports and views at once: each holds a read transaction, and LMDB cannot reuse pages that it sees. */
-const MAX_VIEWS = 8;
+export const MAX_VIEWS = 8;
 
 export interface LmdbStoreOptions {
   clock?: Clock;

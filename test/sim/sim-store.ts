@@ -151,12 +151,15 @@ export class SimStore implements StateStore {
     return view;
   }
 
-  async importSnapshot(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async importSnapshot(
+    chunks: AsyncIterable<Uint8Array>,
+    replaced: () => void = () => {},
+  ): Promise<void> {
     this.#assertUsable();
     if (this.#importing) throw storageError('StateBusy', 'another snapshot is being imported');
     this.#importing = true;
     try {
-      await this.#exclusive(() => this.#import(chunks));
+      await this.#exclusive(() => this.#import(chunks, replaced));
     } finally {
       this.#importing = false;
     }
@@ -170,7 +173,7 @@ export class SimStore implements StateStore {
     this.#closed = true;
   }
 
-  async #import(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async #import(chunks: AsyncIterable<Uint8Array>, replaced: () => void): Promise<void> {
     const reader = new SnapshotReader();
     const tables = emptyTables();
     for await (const chunk of chunks) {
@@ -189,6 +192,9 @@ export class SimStore implements StateStore {
     this.#liveBytes = bytesOf(tables);
     this.#changes = [];
     this.#epoch++;
+    replaced();
+    // The old file is closed and removed.
+    await this.#pause(5);
   }
 
   #change(change: Change): void {

@@ -36,8 +36,8 @@ export interface DriverOptions {
   /** Sends to other members. SNAPSHOT messages are handed to `sendSnapshot` instead. */
   send(messages: Message[]): void;
   sendSnapshot(message: Message): void;
-  /** The data of a snapshot that Raft accepted: puts it in place of the state. */
-  installSnapshot(meta: SnapshotMeta): Promise<void>;
+  /** The data of a snapshot that Raft accepted: puts it in place of the state, and calls `replaced` in that turn. */
+  installSnapshot(meta: SnapshotMeta, replaced: () => void): Promise<void>;
   onLeadership(leader: bigint, role: Role, term: number): void;
   onApplied(index: number): void;
   /** The node cannot go on: a failed write, a failed apply. */
@@ -304,8 +304,7 @@ export class RaftDriver {
   async #installNow(meta: SnapshotMeta): Promise<void> {
     const { raft, state, logger, group } = this.#o;
     await this.#writer.drain();
-    await this.#o.installSnapshot(meta);
-    state.reload();
+    await this.#o.installSnapshot(meta, () => state.reload());
     assert(state.appliedIndex === meta.index, `snapshot ${meta.index} holds ${state.appliedIndex}`);
     const { index, term, confState } = meta;
     assert(confState !== undefined, 'a snapshot names its configuration');

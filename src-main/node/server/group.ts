@@ -168,7 +168,7 @@ export class RaftGroup {
       electionTimeoutMs: config.electionTimeoutMs,
       send,
       sendSnapshot: (message) => this.snapshots.send(message, sendSnapshot),
-      installSnapshot: (meta) => this.snapshots.install(meta),
+      installSnapshot: (meta, replaced) => this.snapshots.install(meta, replaced),
       onLeadership: (leader, role, term) => this.#deps.onLeadership(leader, role, term),
       onApplied: (index) => this.#afterApply(index),
       onFatal,

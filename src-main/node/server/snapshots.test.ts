@@ -22,6 +22,7 @@ afterEach(async () => {
 });
 
 interface Setup {
+  snapshots: Snapshots;
   told: Message[];
   /** Raft asks for a snapshot for another member. */
   ask(way: SnapshotSender): void;
@@ -38,7 +39,7 @@ function setup(): Setup {
     logger: silentLogger,
   });
   const message = Message.fromPartial({ type: MessageType.SNAPSHOT, from: 1n, to: 2n });
-  return { told, ask: (way) => snapshots.send(message, way) };
+  return { snapshots, told, ask: (way) => snapshots.send(message, way) };
 }
 
 async function openViews(count: number): Promise<void> {
@@ -84,4 +85,35 @@ test('while clients hold every view a member that lags waits, and nothing fails'
     })
     .toEqual([2n]);
   expect(told.at(-1)).toMatchObject({ ...failed, reject: false });
+});
+
+test('nobody reads the new state before all know that it is replaced', async () => {
+  const { snapshots, told } = setup();
+  const source = await LmdbStateStore.open(join(dir, 'source'));
+  const key = Buffer.from('k');
+  source.put('meta', key, Buffer.from('new'));
+  store.put('meta', key, Buffer.from('old'));
+  // Enough that closing and removing the old file takes its time.
+  for (let i = 0; i < 2_000; i++) store.put('meta', Buffer.from(`fill${i}`), Buffer.alloc(1_000));
+  await Promise.all([source.flush(), store.flush()]);
+  const meta = { index: 9, term: 2, confState: undefined };
+  const message = Message.fromPartial({ type: MessageType.SNAPSHOT, from: 2n, snapshot: meta });
+  const received = snapshots.receive(2n, { group: 0, message }, source.exportSnapshot());
+  await expect.poll(() => told.length).toBe(1);
+  let isReplaced = false;
+  let isOver = false;
+  const seen = new Set<string>();
+  const look = () => {
+    seen.add(`${store.get('meta', key)}, ${isReplaced ? 'known' : 'not known'}`);
+    if (!isOver) setImmediate(look);
+  };
+  look();
+  await snapshots.install(meta, () => {
+    isReplaced = true;
+  });
+  isOver = true;
+  await received;
+  look();
+  expect([...seen]).toEqual(['old, not known', 'new, known']);
+  await source.close();
 });

@@ -138,14 +138,14 @@ export class Snapshots {
     }
   }
 
-  /** Called by the driver once Raft took the snapshot. */
-  async install(meta: SnapshotMeta): Promise<void> {
+  /** Called by the driver once Raft took the snapshot. `replaced`: see StateStore. */
+  async install(meta: SnapshotMeta, replaced: () => void): Promise<void> {
     const spooled = this.#spooled;
     if (spooled === undefined || spooled.index !== meta.index) {
       throw new CodedError('SnapshotLost', `no data for the snapshot at ${meta.index}`);
     }
     try {
-      await this.#store.importSnapshot(this.#disk.readInPieces(spooled.path));
+      await this.#store.importSnapshot(this.#disk.readInPieces(spooled.path), replaced);
       spooled.settle();
     } catch (error) {
       spooled.settle(error as Error);

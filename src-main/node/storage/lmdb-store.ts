@@ -185,12 +185,15 @@ export class LmdbStateStore implements StateStore {
    * state until the swap. A stream that is torn, corrupt or foreign is SnapshotInvalid, and the old
    * state stays.
    */
-  async importSnapshot(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async importSnapshot(
+    chunks: AsyncIterable<Uint8Array>,
+    replaced: () => void = () => {},
+  ): Promise<void> {
     this.#assertUsable();
     if (this.#importing) throw storageError('StateBusy', 'another snapshot is being imported');
     this.#importing = true;
     try {
-      await this.#runExclusive(() => this.#import(chunks));
+      await this.#runExclusive(() => this.#import(chunks, replaced));
     } finally {
       this.#importing = false;
     }
@@ -261,7 +264,7 @@ export class LmdbStateStore implements StateStore {
     await this.#swap(environment, generation);
   }
 
-  async #import(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async #import(chunks: AsyncIterable<Uint8Array>, replaced: () => void): Promise<void> {
     const generation = this.#generation + 1;
     const path = stateFile(this.#dir, generation);
     await removeFile(path);
@@ -274,7 +277,10 @@ export class LmdbStateStore implements StateStore {
       await removeFile(path);
       throw error;
     }
-    await this.#swap(environment, generation, () => this.#buffer.drop());
+    await this.#swap(environment, generation, () => {
+      this.#buffer.drop();
+      replaced();
+    });
   }
 
   /**

@@ -72,7 +72,11 @@ export interface StateStore {
   exportSnapshot(): AsyncIterable<Buffer>;
   /** A view of all rows as of the call. Throws StateBusy above a limit of exports and views at once. */
   openView(): Promise<StateView>;
-  /** Replaces everything by an exported snapshot, atomically: a crash leaves the old state or the new. Refuses a torn or foreign stream. */
-  importSnapshot(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /**
+   * Replaces everything by an exported snapshot, atomically: a crash leaves the old state or the new. Refuses a torn or
+   * foreign stream. `replaced` is called in the turn from which on the new state is read: whoever keeps something of
+   * the old one in memory reads it anew there.
+   */
+  importSnapshot(chunks: AsyncIterable<Uint8Array>, replaced?: () => void): Promise<void>;
   close(): Promise<void>;
 }

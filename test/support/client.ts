@@ -25,6 +25,7 @@ import {
   type WatchResponse,
 } from '../../src-main/proto/etcd/rpc.ts';
 import {
+  ClusterClient,
   KVClient,
   LeaseClient,
   MaintenanceClient,
@@ -35,6 +36,7 @@ import {
 export class TestClient {
   readonly kv: KVClient;
   readonly lease: LeaseClient;
+  readonly cluster: ClusterClient;
   readonly maintenance: MaintenanceClient;
   readonly watcher: WatchClient;
   readonly #clients: Client[];
@@ -51,7 +53,8 @@ export class TestClient {
     this.lease = new LeaseClient(address, insecure, options);
     this.maintenance = new MaintenanceClient(address, insecure, options);
     this.watcher = new WatchClient(address, insecure, options);
-    this.#clients = [this.kv, this.lease, this.maintenance, this.watcher];
+    this.cluster = new ClusterClient(address, insecure, options);
+    this.#clients = [this.kv, this.lease, this.maintenance, this.watcher, this.cluster];
   }
 
   put(key: string, value: string, timeoutMs = 10_000): Promise<PutResponse> {

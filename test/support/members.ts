@@ -78,6 +78,8 @@ export interface MembersOptions {
   /** Flags for every member, after those that name ports and folders. */
   flags?: string[];
   env?: NodeJS.ProcessEnv;
+  /** Ours if undefined. */
+  engine?: Engine;
   /** What member `to` is known by to the others; its own listener if undefined. */
   advertisedPeerPort?(to: number, listenPort: number): Promise<number>;
 }
@@ -94,6 +96,8 @@ export class Members {
   readonly nodes: (NodeProcess | undefined)[];
   readonly #options: MembersOptions;
   readonly #peerPorts: number[];
+  /** Those that were replaced: they join a cluster that runs. */
+  readonly #joins = new Set<number>();
 
   private constructor(options: MembersOptions, base: number, peerPorts: number[]) {
     this.#options = options;
@@ -134,20 +138,33 @@ export class Members {
     return join(this.dir, `m${i}`);
   }
 
+  /** Where the others reach member i. */
+  peerUrl(i: number): string {
+    return url(this.#peerPorts[i] as number);
+  }
+
+  /** Member i has lost all it had. It was removed, and is added again: from now on it joins. */
+  forget(i: number): void {
+    removeDir(this.dataDir(i));
+    this.#joins.add(i);
+  }
+
   flags(i: number): string[] {
     const cluster = this.#peerPorts.map((port, k) => `m${k}=${url(port)}`).join();
     return [
       ...['--name', `m${i}`, '--data-dir', this.dataDir(i), '--initial-cluster', cluster],
-      ...['--listen-client-urls', this.clientUrl(i)],
+      ...['--listen-client-urls', this.clientUrl(i), '--advertise-client-urls', this.clientUrl(i)],
       ...['--listen-peer-urls', url(this.base + 2 * i + 1)],
-      ...['--initial-advertise-peer-urls', url(this.#peerPorts[i] as number)],
+      ...['--initial-advertise-peer-urls', this.peerUrl(i)],
+      ...['--initial-cluster-state', this.#joins.has(i) ? 'existing' : 'new'],
       ...['--heartbeat-interval', '50', '--election-timeout', '500'],
       ...(this.#options.flags ?? []),
     ];
   }
 
   startOne(i: number, extra: string[] = []): NodeProcess {
-    const node = new NodeProcess([...this.flags(i), ...extra], this.#options.env);
+    const { env, engine } = this.#options;
+    const node = new NodeProcess([...this.flags(i), ...extra], env, {}, engine);
     this.nodes[i] = node;
     return node;
   }

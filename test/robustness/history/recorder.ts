@@ -1,0 +1,76 @@
+import { status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
+import type { KeyValue as ProtoKeyValue } from '../../../src-main/proto/etcd/kv.ts';
+import type { Failure, History, KeyValue, Operation } from '../../sim/history.ts';
+
+/** Election timeout of test/support/members.ts. */
+const ELECTION_TIMEOUT_MS = 500;
+
+export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+export const text = (data: Uint8Array): string => Buffer.from(data).toString('latin1');
+
+export function toKeyValue(kv: ProtoKeyValue): KeyValue {
+  const { createRevision, modRevision, version, lease } = kv;
+  const rest = { createRevision, modRevision, version, lease: lease.toString(16) };
+  return { key: text(kv.key), value: text(kv.value), ...rest };
+}
+
+/** Refusals after which etcd has not done, and never will do, what it was asked for. */
+const DEFINITE: ReadonlySet<number> = new Set([
+  GrpcStatus.INVALID_ARGUMENT,
+  GrpcStatus.NOT_FOUND,
+  GrpcStatus.OUT_OF_RANGE,
+  GrpcStatus.FAILED_PRECONDITION,
+  GrpcStatus.RESOURCE_EXHAUSTED,
+]);
+
+function classify(error: ServiceError): Failure {
+  if (DEFINITE.has(error.code)) return 'definite';
+  // The client never had a connection, so that nothing was sent.
+  const notSent = /No connection established|ECONNREFUSED/.test(error.message);
+  return error.code === GrpcStatus.UNAVAILABLE && notSent ? 'definite' : 'unknown';
+}
+
+/** Writes down what clients call and what comes of it, by one clock. */
+export class Recorder {
+  readonly history: History;
+  readonly #startedMs = performance.now();
+
+  constructor(seed: number) {
+    const none = { operations: [], watches: [], leases: [], observations: [], logs: [] };
+    const limits = { quotaBytes: 0, electionTimeoutMs: ELECTION_TIMEOUT_MS, maxClockDrift: 0.01 };
+    this.history = { seed, ...limits, ...none, applied: [], faults: [], final: undefined };
+  }
+
+  get nowMs(): number {
+    return performance.now() - this.#startedMs;
+  }
+
+  fault(kind: string, members: string[], detail = ''): void {
+    this.history.faults.push({ atMs: this.nowMs, kind, members, detail });
+  }
+
+  /** Makes the call; undefined if it failed. */
+  async record<Kind extends Operation['kind'], Output>(
+    call: { kind: Kind; client: number; member: string; key: string; input: object },
+    run: () => Promise<Output>,
+  ): Promise<Output | undefined> {
+    const { operations } = this.history;
+    const unknown = { ok: false, error: 'unknown', code: 'Unanswered' } as const;
+    const times = { invokedMs: this.nowMs, returnedMs: Number.POSITIVE_INFINITY };
+    const id = operations.length;
+    operations.push({ id, ...call, ...times, outcome: unknown } as unknown as Operation);
+    const operation = operations[id] as Operation;
+    try {
+      const output = await run();
+      operation.outcome = { ok: true, output } as unknown as Operation['outcome'] & { ok: true };
+      return output;
+    } catch (error) {
+      const failure = error as ServiceError;
+      const code = failure.details ?? failure.message;
+      operation.outcome = { ok: false, error: classify(failure), code };
+      return undefined;
+    } finally {
+      operation.returnedMs = this.nowMs;
+    }
+  }
+}

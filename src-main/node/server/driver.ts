@@ -97,7 +97,7 @@ export class RaftDriver {
       const now = this.#o.clock.nowMs();
       this.#o.proposals.expire(now, this.#o.raft.leader);
       this.reads.tick(now, this.#o.raft.leader !== 0n);
-      this.wake();
+      if (this.#hasWork) this.wake();
     };
     this.#cancelTick = this.#o.clock.setTimer(this.#o.tickMs, tick);
     this.wake();
@@ -144,6 +144,23 @@ export class RaftDriver {
   async persist(item: Persist): Promise<void> {
     this.#writer.push(item);
     await this.#writer.drain();
+  }
+
+  /** Most ticks of an idle node bring nothing: they need no run. */
+  get #hasWork(): boolean {
+    const { raft, proposals } = this.#o;
+    return (
+      raft.hasReady() ||
+      proposals.hasOutbox ||
+      this.reads.wantsRound ||
+      !this.#queue.empty ||
+      this.#leadershipChanged
+    );
+  }
+
+  get #leadershipChanged(): boolean {
+    const { leader, role, term } = this.#o.raft;
+    return leader !== this.#leader || role !== this.#role || term !== this.#term;
   }
 
   async stop(): Promise<void> {
@@ -320,9 +337,8 @@ export class RaftDriver {
   }
 
   #noticeLeadership(): void {
-    const { raft } = this.#o;
-    const { leader, term, role } = raft;
-    if (leader === this.#leader && role === this.#role && term === this.#term) return;
+    if (!this.#leadershipChanged) return;
+    const { leader, term, role } = this.#o.raft;
     this.#leader = leader;
     this.#role = role;
     this.#term = term;

@@ -1,6 +1,7 @@
 import { idToHex } from '../../src-main/base/bytes.ts';
 import { Chance } from './chance.ts';
 import { peerUrl, type SimCluster } from './cluster.ts';
+import { count } from './coverage.ts';
 import { Operations } from './operations.ts';
 import { SimClient } from './sim-client.ts';
 import type { SimMember } from './sim-member.ts';
@@ -48,7 +49,9 @@ export class Administrator {
       await world.sleep(this.#chance.around(this.#everyMs));
       if (this.#stopped) return;
       this.#busy = true;
+      this.#cluster.membershipChanges = true;
       await this.#act();
+      this.#cluster.membershipChanges = false;
       this.#busy = false;
     }
   }
@@ -59,6 +62,10 @@ export class Administrator {
     await makeRoom(this.#cluster, member, this.#operations);
     if (await this.replaceLost(member)) return;
     if (!this.#changes || this.#cluster.isLosing) return;
+    await this.#change(member);
+  }
+
+  async #change(member: SimMember): Promise<void> {
     const draw = this.#chance.share();
     if (draw < 0.3) await this.#transfer();
     else if (draw < 0.55) await this.#add(member);
@@ -74,6 +81,7 @@ export class Administrator {
     const isKnown = member.node?.members().some(({ ID }) => ID === lost.memberId) ?? true;
     if (isKnown) {
       const { outcome } = await this.#operations.memberRemove(member, id);
+      if (!outcome.ok && outcome.error === 'unknown') this.#unsure();
       if (!outcome.ok && outcome.code !== 'MemberNotFound') return true;
     }
     const stillKnown = this.#cluster
@@ -82,6 +90,7 @@ export class Administrator {
     if (stillKnown) return true;
     lost.phase = 'removed';
     this.#cluster.recorder.leftCluster(lost);
+    count(this.#cluster.recorder.coverage, 'replacements');
     await this.#add(member);
     return true;
   }

@@ -1,6 +1,7 @@
 import { idToHex } from '../../src-main/base/bytes.ts';
 import { type NodeConfig, parseNodeFlags } from '../../src-main/node/config.ts';
 import { Chance } from './chance.ts';
+import { count } from './coverage.ts';
 import type { History } from './history.ts';
 import { Recorder } from './recorder.ts';
 import { SimMember } from './sim-member.ts';
@@ -26,16 +27,19 @@ export interface Settings {
 }
 
 export function drawSettings(chance: Chance): Settings {
-  const electionTimeoutMs = chance.pick([300, 500, 1_000]) ?? 1_000;
+  // About what people run: heartbeats more often than that take the time in which something could happen.
+  const electionTimeoutMs = chance.pick([500, 1_000, 1_000, 2_000]) ?? 1_000;
   return {
     members: chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7]) ?? 3,
     electionTimeoutMs,
-    heartbeatIntervalMs: electionTimeoutMs / (chance.pick([3, 5, 10]) ?? 10),
+    heartbeatIntervalMs: electionTimeoutMs / (chance.pick([3, 5, 10, 10]) ?? 10),
     preVote: chance.happens(0.8),
-    snapshotCount: chance.integer(20, 300),
-    quotaBytes: chance.happens(0.15) ? chance.integer(20_000, 60_000) : 0,
-    compactionBatchLimit: chance.integer(1, 200),
-    compactionSleepMs: chance.happens(0.5) ? 0 : chance.integer(1, 30),
+    // Small ones let whoever was away for a while need a snapshot.
+    snapshotCount: chance.happens(0.5) ? chance.integer(10, 60) : chance.integer(20, 300),
+    quotaBytes: chance.happens(0.2) ? chance.integer(8_000, 60_000) : 0,
+    // Slow ones are under way for long, and not as far everywhere.
+    compactionBatchLimit: chance.happens(0.5) ? chance.integer(3, 20) : chance.integer(1, 200),
+    compactionSleepMs: chance.happens(0.5) ? chance.integer(0, 5) : chance.integer(5, 80),
     autoCompactRetentionMs: chance.happens(0.2) ? chance.integer(10_000, 30_000) : 0,
     corruptCheckIntervalMs: chance.happens(0.5) ? chance.integer(2_000, 10_000) : 0,
     watchProgressIntervalMs: chance.integer(100, 2_000),
@@ -60,6 +64,8 @@ export class SimCluster {
   readonly #chance: Chance;
   /** Until then a change of the membership may come true that nobody knows of: no disk may be lost. */
   membershipUnsureUntilMs = 0;
+  /** An administrator is at it. */
+  membershipChanges = false;
 
   constructor(seed: number, settings: Settings) {
     this.seed = seed;
@@ -77,12 +83,13 @@ export class SimCluster {
       observations: [],
       logs: [],
       applied: [],
-      restarts: [],
+      writes: [],
+      compactions: [],
       faults: [],
       final: undefined,
     };
     this.recorder = new Recorder(this.world, this.history);
-    this.network.onSend = (process, messages) => this.recorder.said(process, messages);
+    this.network.count = (what) => count(this.recorder.coverage, what);
     const names = Array.from({ length: settings.members }, (_, i) => nameOf(i + 1));
     for (const name of names) this.#make(name, names, 'new');
   }
@@ -113,13 +120,15 @@ export class SimCluster {
   /** A disk is lost, or may be at any time. */
   get isLosing(): boolean {
     return this.members.some(
-      ({ phase, disk }) => phase !== 'removed' && (phase === 'lost' || disk.hasLied),
+      ({ phase, disk }) =>
+        phase !== 'removed' && (phase === 'lost' || disk.hasLied || disk.trouble.lies),
     );
   }
 
   /** Whether the others go on for sure without that member, and can replace it. */
   mayLose(member: SimMember): boolean {
-    if (this.isLosing || this.world.nowMs < this.membershipUnsureUntilMs) return false;
+    if (this.isLosing || this.membershipChanges || this.world.nowMs < this.membershipUnsureUntilMs)
+      return false;
     // Everybody must agree on who votes: a change under way could make it too many.
     const configurations = new Set<string>();
     for (const one of this.present()) {

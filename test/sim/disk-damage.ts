@@ -2,6 +2,7 @@ import { CodedError } from '../../src-main/base/errors.ts';
 import { type Recovered, recover } from '../../src-main/node/wal/recover.ts';
 import type { Chance } from './chance.ts';
 import type { SimCluster } from './cluster.ts';
+import { count } from './coverage.ts';
 import type { SimMember } from './sim-member.ts';
 import { SimProcess } from './sim-process.ts';
 
@@ -30,11 +31,13 @@ export async function damageDisk(
   }
   const bit = chance.below(file.length * 8);
   file.flipBit(bit);
+  count(recorder.coverage, 'bits flipped');
   const after = await readLog(cluster, member);
   member.heldDown = false;
   if ('error' in after) {
     const isCoded = after.error instanceof CodedError;
     if (!isCoded) recorder.violation('bit rot', `${member.name} ${path}`, after.error);
+    count(recorder.coverage, 'rot refused');
     member.lose(`bit ${bit} of ${path}`);
     return;
   }

@@ -70,9 +70,11 @@ function crashAtStep(cluster: SimCluster, chance: Chance): (() => void) | undefi
   const hit = victims(cluster, chance, 3);
   const step = chance.pick(CRASH_STEPS) ?? 'sync';
   const count = chance.integer(1, 20);
-  cluster.recorder.fault('crash at step', hit, `${step} ${count}`);
+  // What was not synced yet is what a power cut takes, so it must come right then.
+  const power = chance.happens(0.5);
+  cluster.recorder.fault(power ? 'power cut at step' : 'crash at step', hit, `${step} ${count}`);
   const processes = hit.map(({ process }) => process);
-  for (const process of processes) process.armCrash(step, count);
+  for (const process of processes) process.armCrash(step, count, power);
   return () => {
     for (const process of processes) process.disarm();
   };
@@ -131,6 +133,7 @@ function badNetwork(cluster: SimCluster, chance: Chance): () => void {
     duplicate: chance.happens(0.5) ? chance.between(0, 0.3) : 0,
     reorder: chance.happens(0.5) ? chance.between(0, 0.5) : 0,
     cutStream: chance.happens(0.5) ? chance.between(0, 0.3) : 0,
+    stallStream: chance.between(0, 0.3),
   };
   const before = network.trouble;
   network.trouble = trouble;

@@ -52,7 +52,8 @@ interface AtRevision {
 export type TxnStep =
   | { kind: 'put'; key: string; value: string; lease: string }
   | { kind: 'delete'; key: string }
-  | { kind: 'get'; key: string };
+  /** `revision` 0, or none, reads the state as the transaction finds it, else that of the past. */
+  | { kind: 'get'; key: string; revision?: number };
 export type TxnStepOutput =
   | { kind: 'put' }
   | { kind: 'delete'; deleted: number }
@@ -265,15 +266,11 @@ export interface AppliedEntry extends LogEntry {
   revision: number;
 }
 
-/** A member's start, against what it had said before, in any of its lives, that others may have acted upon. */
-export interface RestartObservation {
+/** What one revision changed, as the first member that applied it had it in its own history. */
+export interface AppliedWrite {
   atMs: number;
-  member: string;
-  incarnation: number;
-  /** Highest term it spoke in and its vote there ('0' for none), and the last entry acknowledged or applied. */
-  promised: { term: number; vote: string; lastIndex: number };
-  /** What it found on its disk. */
-  found: { term: number; vote: string; lastIndex: number };
+  revision: number;
+  effects: { type: 'put' | 'delete'; key: string; value: string; lease: string }[];
 }
 
 /** Something was done to the cluster. For traces, and for oracles that allow for it. */
@@ -298,8 +295,10 @@ export interface History {
   observations: MemberObservation[];
   logs: LogObservation[];
   applied: AppliedEntry[];
-  /** Undefined if nobody listened to what members said. */
-  restarts?: RestartObservation[];
+  /** When the first member applied them, also those that no client asked for. Undefined if nobody could see. */
+  compactions?: { atMs: number; revision: number }[];
+  /** Every revision's. Undefined if nobody could look into the members. */
+  writes?: AppliedWrite[];
   faults: FaultEvent[];
   /** After the liveness phase: the whole state, key by key, and its revision. Undefined if the run did not get there. */
   final:

@@ -2,6 +2,7 @@ import { idToHex } from '../../src-main/base/bytes.ts';
 import type { RangeResponse } from '../../src-main/proto/etcd/rpc.ts';
 import { RangeRequest } from '../../src-main/proto/etcd/rpc.ts';
 import { type Administrator, UNSURE_MS } from './administrator.ts';
+import { checkAgedLease } from './aged-lease.ts';
 import { Chance } from './chance.ts';
 import type { SimCluster } from './cluster.ts';
 import type { Nemesis } from './nemesis.ts';
@@ -47,6 +48,7 @@ export async function checkLiveness(parts: Parts): Promise<void> {
   workload.stop();
   const isIdle = await comesTrue(cluster, ANSWER_MS, () => workload.isIdle);
   if (!isIdle) recorder.violation('liveness', 'clients', 'a call does not return');
+  await checkAgedLease(cluster, operations);
   await leasesEnd(cluster);
   if (!(await comesTrue(cluster, CONVERGE_MS, () => isConverged(cluster)))) {
     recorder.violation('liveness', 'members', `not converged: ${describe(cluster)}`);

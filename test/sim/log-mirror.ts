@@ -9,12 +9,15 @@ export class LogMirror {
   #baseTerm: number;
   #entries: LogEntry[];
   commit: number;
+  /** Up to here it is on the disk, as far as the disk says. */
+  durable: number;
 
   constructor({ snapshot, entries, hardState }: RaftRestore) {
     this.#baseIndex = snapshot.index;
     this.#baseTerm = snapshot.term;
     this.#entries = entries.map(toLogEntry);
     this.commit = hardState.commit;
+    this.durable = this.lastIndex;
   }
 
   get firstIndex(): number {
@@ -30,6 +33,11 @@ export class LogMirror {
     return this.#entries[index - this.firstIndex]?.term;
   }
 
+  /** The entry is on its disk; one that is compacted was. */
+  holds(index: number, term: number): boolean {
+    return index < this.firstIndex || (index <= this.durable && this.term(index) === term);
+  }
+
   entries(): LogEntry[] {
     return this.#entries.slice();
   }
@@ -38,6 +46,7 @@ export class LogMirror {
     const first = entries?.[0];
     if (entries !== undefined && first !== undefined) {
       this.#entries.length = Math.max(0, first.index - this.firstIndex);
+      this.durable = Math.min(this.durable, this.lastIndex);
       for (const entry of entries) this.#entries.push(toLogEntry(entry));
     }
     if (snapshot !== undefined && snapshot.index > this.#baseIndex) {

@@ -85,13 +85,20 @@ export class Operations {
     );
   }
 
-  range(member: SimMember, key: string, end: string, serializable: boolean): Promise<Range> {
+  range(
+    member: SimMember,
+    key: string,
+    end: string,
+    serializable: boolean,
+    revision = 0,
+  ): Promise<Range> {
     const request = RangeRequest.fromPartial({
       key: bytes(key),
       rangeEnd: bytes(end),
       serializable,
+      revision,
     });
-    const input = { end, serializable, revision: 0 };
+    const input = { end, serializable, revision };
     return this.#record<Range>(member, 'range', key, input, async () =>
       map(await this.#call(member, KVService.range, request), (response) => ({
         ...revisionOf(response),
@@ -326,7 +333,10 @@ function txnRequest(compares: TxnCompare[], success: TxnStep[], failure: TxnStep
 function toOp(step: TxnStep): RequestOp {
   const key = bytes(step.key);
   if (step.kind === 'get') {
-    return { request: { $case: 'requestRange', value: RangeRequest.fromPartial({ key }) } };
+    const { revision = 0 } = step;
+    return {
+      request: { $case: 'requestRange', value: RangeRequest.fromPartial({ key, revision }) },
+    };
   }
   if (step.kind === 'delete') {
     const value = { key, rangeEnd: Buffer.alloc(0), prevKv: false };

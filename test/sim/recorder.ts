@@ -1,11 +1,14 @@
 import { idToHex } from '../../src-main/base/bytes.ts';
 import { errorMessage } from '../../src-main/base/errors.ts';
 import type { ApplyResult } from '../../src-main/node/apply/types.ts';
-import type { RaftRestore, RaftStatus } from '../../src-main/node/raft/types.ts';
+import type { RaftStatus } from '../../src-main/node/raft/types.ts';
 import type { Opened } from '../../src-main/node/server/bootstrap.ts';
+import type { WalBatch } from '../../src-main/node/wal/types.ts';
 import { AlarmType } from '../../src-main/proto/etcd/rpc.ts';
 import type { InternalRequest } from '../../src-main/proto/raftdeck/internal.ts';
 import type { Message } from '../../src-main/proto/raftdeck/raft.ts';
+import { effectsAt } from './applied-effects.ts';
+import { type Counted, type Coverage, count, emptyCoverage } from './coverage.ts';
 import type {
   AppliedEntry,
   FaultEvent,
@@ -17,7 +20,6 @@ import type {
 import { LogMirror } from './log-mirror.ts';
 import { Promises } from './promises.ts';
 import type { SimMember } from './sim-member.ts';
-import type { SimProcess } from './sim-process.ts';
 import { describeError, type World } from './world.ts';
 
 export interface Violation {
@@ -28,6 +30,14 @@ export interface Violation {
 
 /** Lines kept for the trace of a failure. */
 const MAX_TRACE_LINES = 400;
+const COUNTED: ReadonlyMap<string, Counted> = new Map([
+  ['snapshot sent', 'snapshots sent'],
+  ['snapshot not sent', 'snapshots failed'],
+  ['snapshot installed', 'snapshots installed'],
+  ['log compacted', 'logs compacted'],
+  ['cut a torn tail off the write-ahead log', 'torn tails cut'],
+  ['compacted automatically', 'automatic compactions'],
+]);
 /** A run that has failed so often says nothing new. */
 const MAX_VIOLATIONS = 20;
 
@@ -37,11 +47,13 @@ export class Recorder {
   readonly history: History;
   readonly violations: Violation[] = [];
   readonly traceLines: string[] = [];
+  readonly coverage: Coverage = emptyCoverage();
   readonly logs = new Map<SimMember, LogMirror>();
-  readonly #promises = new Map<SimMember, Promises>();
-  readonly #speakers = new Map<SimProcess, Promises>();
   /** By index, as the first member applied it: all others must have the same. */
   readonly #applied: AppliedEntry[] = [];
+  readonly #promises = new Promises();
+  /** A member's configuration, and the one before. */
+  readonly #voters = new Map<SimMember, () => (readonly bigint[])[]>();
   readonly #leaders = new Map<number, bigint>();
   readonly #revisions = new Map<SimMember, { incarnation: number; revision: number }>();
   readonly #hashes = new Map<string, { member: string; hash: number }>();
@@ -81,6 +93,8 @@ export class Recorder {
   }
 
   logged(member: SimMember, message: string, fields: Record<string, unknown>): void {
+    const counted = COUNTED.get(message);
+    if (counted !== undefined) count(this.coverage, counted);
     if (message === 'raft state') {
       const { role, term } = fields as { role: string; term: number };
       if (role === 'leader') this.#leads(member, term);
@@ -90,36 +104,42 @@ export class Recorder {
     this.trace(`${member.name} log: ${message} ${JSON.stringify(fields)}`);
   }
 
-  /** A process says something to another. */
-  said(process: SimProcess, messages: readonly Message[]): void {
-    const promises = this.#speakers.get(process);
-    if (promises === undefined) return;
-    for (const message of messages) promises.said(message);
-  }
-
   /** A process has opened its folder: from here on its log and its state are watched. */
-  opened(member: SimMember, { wal, state, restore }: Opened): void {
+  opened(member: SimMember, { wal, store, state, restore }: Opened): void {
+    count(this.coverage, 'starts');
     const mirror = new LogMirror(restore);
     this.logs.set(member, mirror);
+    const { term, vote } = restore.hardState;
+    const restored = { term, vote, lastIndex: mirror.lastIndex };
+    this.#promises.opened(member.memberId ?? 0n, restored, (property, detail) =>
+      this.violation(property, member.name, detail),
+    );
     const { process } = member;
-    const promises = this.#starts(member, restore);
+    const voters = [restore.confState.voters];
+    this.#voters.set(member, () => [state.confState?.voters ?? [], ...voters]);
     const append = wal.append.bind(wal);
-    wal.append = (batches) => {
-      if (process.alive) {
-        for (const batch of batches) {
-          mirror.note(batch);
-          promises.writes(batch);
-        }
-      }
-      return append(batches);
+    wal.append = async (batches) => {
+      if (process.alive) this.#logs(member, mirror, batches);
+      const upTo = mirror.lastIndex;
+      await append(batches);
+      mirror.durable = Math.max(mirror.durable, Math.min(upTo, mirror.lastIndex));
     };
     const apply = state.apply.bind(state);
     state.apply = (index, term, request) => {
       // What a dead process still computes is nobody's.
       if (!process.passes('apply')) return apply(index, term, request);
-      promises.applied(index);
       const keys = this.#keysOfLease(index, request, (id) => state.leaseKeys(id));
+      const before = state.revision;
       const result = apply(index, term, request);
+      if (state.revision > before && this.#applied[index] === undefined) {
+        const { revision } = state;
+        const atMs = this.world.nowMs;
+        this.history.writes?.push({ atMs, revision, effects: effectsAt(store, revision) });
+      }
+      if (result.ok && request.request?.$case === 'compaction') {
+        const { revision } = request.request.value;
+        this.history.compactions?.push({ atMs: this.world.nowMs, revision });
+      }
       this.#appliedAt(member, index, term, digestOf(request, result), state.revision);
       if (result.ok) this.#leaseChanged(index, request, state.revision, keys);
       return result;
@@ -131,20 +151,48 @@ export class Recorder {
     };
     const applyConfChange = state.applyConfChange.bind(state);
     state.applyConfChange = (index, term, confState, changed) => {
+      voters[0] = state.confState?.voters ?? [];
       applyConfChange(index, term, confState, changed);
       const digest = confState.voters.reduce((sum, id) => sum + Number(id & 0xffffffn), 1);
       if (process.alive) this.#appliedAt(member, index, term, digest, state.revision);
     };
   }
 
-  #starts(member: SimMember, restore: RaftRestore): Promises {
-    const promises = this.#promises.get(member) ?? new Promises();
-    this.#promises.set(member, promises);
-    this.#speakers.set(member.process, promises);
-    const { name, incarnation } = member;
-    const atMs = this.world.nowMs;
-    this.history.restarts?.push({ atMs, member: name, incarnation, ...promises.kept(restore) });
-    return promises;
+  /** A member sends something to others. */
+  sent(member: SimMember, messages: readonly Message[]): void {
+    const log = this.logs.get(member);
+    if (log === undefined) return;
+    this.#promises.sent(messages, log, (property, detail) =>
+      this.violation(property, member.name, detail),
+    );
+  }
+
+  #logs(member: SimMember, mirror: LogMirror, batches: readonly WalBatch[]): void {
+    for (const batch of batches) mirror.note(batch);
+    const term = member.node?.raftStatus().term ?? 0;
+    this.#promises.logged(member.memberId ?? 0n, term, mirror.lastIndex, (property, detail) =>
+      this.violation(property, member.name, detail),
+    );
+  }
+
+  /**
+   * Whoever applies an entry first: by then a majority of the voters has it on the disk (thesis 3.6). The leader may
+   * have counted by the configuration before the last change.
+   */
+  #checkMajority(member: SimMember, index: number, term: number): void {
+    if (this.#applied[index] !== undefined) return;
+    const logs = new Map([...this.logs].map(([{ memberId }, log]) => [memberId, log]));
+    const holds = (voters: readonly bigint[]) => {
+      if (voters.some((id) => !logs.has(id))) return true;
+      return voters.filter((id) => logs.get(id)?.holds(index, term)).length * 2 > voters.length;
+    };
+    const known = this.#voters.get(member)?.() ?? [];
+    if (known.length === 0 || known.some(holds)) return;
+    this.violation(
+      'commitment',
+      member.name,
+      `applies ${index}, which no majority has on the disk`,
+    );
   }
 
   /** Looks at a running member; answers what it saw. */
@@ -153,6 +201,9 @@ export class Recorder {
     if (node === undefined || !member.process.alive) return undefined;
     const status = node.raftStatus();
     const { state } = node;
+    if (hash !== undefined) this.#checkHash(member, hash);
+    // A snapshot is in place of the state, and Raft is yet to be told.
+    if (state.appliedIndex !== status.applied) return undefined;
     const observation: MemberObservation = {
       atMs: this.world.nowMs,
       member: member.name,
@@ -178,9 +229,12 @@ export class Recorder {
       hash,
     };
     this.history.observations.push(observation);
+    // Nothing in a simulation spoils a state and leaves the member in the cluster.
+    if (observation.alarms.some(({ alarm }) => alarm === 'CORRUPT')) {
+      this.violation('corrupt alarm', member.name, 'a member is said to hold other data');
+    }
     this.#checkIndexes(member, status);
     this.#checkRevision(member, state.revision);
-    if (hash !== undefined) this.#checkHash(member, hash);
     return observation;
   }
 
@@ -206,6 +260,7 @@ export class Recorder {
   }
 
   #leads(member: SimMember, term: number): void {
+    count(this.coverage, 'elections');
     const id = member.memberId ?? 0n;
     const other = this.#leaders.get(term);
     if (other !== undefined && other !== id) {
@@ -251,6 +306,7 @@ export class Recorder {
       digest,
       revision,
     };
+    this.#checkMajority(member, index, term);
     this.history.applied.push(entry);
     const first = this.#applied[index];
     if (first === undefined) {

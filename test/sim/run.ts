@@ -1,6 +1,7 @@
 import { Administrator } from './administrator.ts';
 import { Chance } from './chance.ts';
 import { drawSettings, type Settings, SimCluster } from './cluster.ts';
+import { type Coverage, countHistory } from './coverage.ts';
 import type { History, KvHash } from './history.ts';
 import { checkLiveness } from './liveness.ts';
 import { Nemesis } from './nemesis.ts';
@@ -13,8 +14,11 @@ export interface RunOptions {
   seed: number;
   /** Events of the safety phase. */
   steps: number;
-  /** Kinds of fault that are left out. */
+  /** Kinds of fault that are left out; 'membership' for the administrator's changes. */
   without?: readonly string[];
+  /** Numbers of the faults that strike; undefined: all. */
+  only?: readonly number[];
+  mostClients?: number;
   /** How many faults there may be. */
   mostFaults?: number;
   /** What the seed would decide otherwise. */
@@ -24,7 +28,7 @@ export interface RunOptions {
 export interface RunResult {
   seed: number;
   settings: Settings;
-  violations: Violation[];
+  violations: (Violation & { operations?: number[] })[];
   history: History;
   trace: string[];
   simulatedMs: number;
@@ -33,11 +37,17 @@ export interface RunResult {
   operations: number;
   faults: number;
   faultKinds: string[];
+  /** Numbers of the faults that struck. */
+  struck: number[];
+  clients: number;
+  coverage: Coverage;
 }
 
 const OBSERVE_EVERY_STEPS = 64;
 const LOGS_EVERY_STEPS = 4_096;
-const HASH_EVERY_MS = 1_500;
+const HASH_EVERY_MS = 3_000;
+/** While a compaction is under way somewhere, and done elsewhere perhaps. */
+const HASH_IN_COMPACTION_MS = 100;
 
 /** One seed's run: a safety phase under faults, then a liveness phase without. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {
@@ -46,9 +56,10 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const settings = { ...drawSettings(Chance.of(seed, 'settings')), ...options.settings };
   const cluster = new SimCluster(seed, settings);
   const { world, recorder, history } = cluster;
-  const workload = new Workload(cluster);
-  const nemesis = new Nemesis(cluster, options.without, options.mostFaults);
-  const administrator = new Administrator(cluster, true);
+  const workload = new Workload(cluster, options.mostClients);
+  const nemesis = new Nemesis(cluster, options);
+  const changes = options.without?.includes('membership') !== true;
+  const administrator = new Administrator(cluster, changes);
   recorder.trace(JSON.stringify({ seed, ...settings, faults: nemesis.kinds }));
   const onRejection = (error: unknown) => recorder.violation('unhandled rejection', '', error);
   process.on('unhandledRejection', onRejection);
@@ -70,13 +81,14 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       });
       await world.run(Number.POSITIVE_INFINITY, () => finished || isOver());
     }
-    const violations = [...recorder.violations];
+    const violations: RunResult['violations'] = [...recorder.violations];
     if (violations.length === 0) {
-      for (const { oracle, rule, message } of checkHistory(history)) {
+      for (const { oracle, rule, message, operations } of checkHistory(history)) {
         const property = `${oracle}: ${rule}`;
-        violations.push({ atMs: world.nowMs, property, detail: message });
+        violations.push({ atMs: world.nowMs, property, detail: message, operations });
       }
     }
+    countHistory(recorder.coverage, cluster);
     return {
       seed,
       settings,
@@ -89,6 +101,9 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       operations: history.operations.length,
       faults: nemesis.faults,
       faultKinds: nemesis.kinds,
+      struck: nemesis.struck,
+      clients: workload.clients.length,
+      coverage: recorder.coverage,
     };
   } finally {
     process.off('unhandledRejection', onRejection);
@@ -121,7 +136,8 @@ function compareHashes(cluster: SimCluster): void {
     const running = cluster.running();
     const revision = Math.min(...running.map(({ node }) => node?.state.revision ?? 0));
     for (const member of running) void hashOf(cluster, member, revision);
-    world.after(HASH_EVERY_MS, compare);
+    const isCompacting = running.some(({ node }) => node?.state.pendingCompaction !== undefined);
+    world.after(isCompacting ? HASH_IN_COMPACTION_MS : HASH_EVERY_MS, compare);
   };
   world.after(HASH_EVERY_MS, compare);
 }

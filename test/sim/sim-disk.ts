@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { WalFile, WalFiles } from '../../src-main/node/wal/files.ts';
 import type { Chance } from './chance.ts';
+import type { Counted } from './coverage.ts';
 import { SimFile } from './sim-file.ts';
 import { never, type SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';
@@ -22,30 +23,50 @@ export interface DiskTrouble {
   shortWrites: number;
 }
 
-const SOUND: DiskTrouble = { syncMs: 0.5, full: false, ioErrors: 0, lies: false, shortWrites: 0 };
+const SOUND: Omit<DiskTrouble, 'syncMs'> = {
+  full: false,
+  ioErrors: 0,
+  lies: false,
+  shortWrites: 0,
+};
 
 /** One member's disk. It outlives the member's processes. */
 export class SimDisk {
   readonly world: World;
   readonly chance: Chance;
-  trouble: DiskTrouble = { ...SOUND };
+  trouble: DiskTrouble;
+  /** Milliseconds of a sync while nothing is wrong: each disk has its own pace. */
+  readonly #syncMs: number;
   /** Counted since the last start: a member may stop because of one. */
   errorsGiven = 0;
   /** It has lied: after a power cut nothing on it can be relied on. */
   hasLied = false;
+  /** Tells what happened, by name. */
+  readonly #count: (what: Counted, times?: number) => void;
   readonly #folders = new Set<string>();
   readonly #names = new Map<string, SimFile>();
   readonly #durableNames = new Map<string, SimFile>();
   /** By folder, oldest first: entries that are not synced. */
   readonly #pending = new Map<string, FolderChange[]>();
 
-  constructor(world: World, chance: Chance) {
+  constructor(
+    world: World,
+    chance: Chance,
+    count: (what: Counted, times?: number) => void = () => {},
+  ) {
     this.world = world;
     this.chance = chance;
+    this.#syncMs = chance.pick([0.2, 0.5, 2, 8]) ?? 0.5;
+    this.trouble = this.#sound();
+    this.#count = count;
   }
 
   heal(): void {
-    this.trouble = { ...SOUND };
+    this.trouble = this.#sound();
+  }
+
+  #sound(): DiskTrouble {
+    return { ...SOUND, syncMs: this.#syncMs };
   }
 
   /** The power went: what was not synced is gone, wholly or partly. */
@@ -59,7 +80,11 @@ export class SimDisk {
     this.#pending.clear();
     this.#names.clear();
     for (const [path, file] of this.#durableNames) this.#names.set(path, file);
-    for (const file of new Set(this.#names.values())) file.powerCut(this.chance);
+    for (const file of new Set(this.#names.values())) {
+      const { lost, torn } = file.powerCut(this.chance);
+      this.#count('unsynced changes lost', lost);
+      this.#count('records torn', torn);
+    }
   }
 
   /** Everything is gone: a new disk. */
@@ -89,7 +114,7 @@ export class SimDisk {
       create: async (path) => {
         if (!process.alive) return never();
         this.#maybeFail('open', path);
-        if (this.trouble.full) throw this.#error('ENOSPC', `open '${path}'`);
+        if (this.trouble.full) throw this.error('ENOSPC', `open '${path}'`);
         const file = new SimFile();
         this.#changeFolder(posix.dirname(path), { set: new Map([[path, file]]), removed: [] });
         return this.#handle(process, file, path);
@@ -141,13 +166,14 @@ export class SimDisk {
         if (this.trouble.full && grows) {
           // As a file system does: what fits is taken first.
           const room = file.length - position;
-          if (room <= 0) throw this.#error('ENOSPC', 'write');
+          if (room <= 0) throw this.error('ENOSPC', 'write');
           file.write(bytes.subarray(0, room), position);
           return room;
         }
         const isShort = bytes.length > 1 && this.chance.happens(this.trouble.shortWrites);
         const length = isShort ? this.chance.integer(1, bytes.length - 1) : bytes.length;
         file.write(bytes.subarray(0, length), position);
+        if (isShort) this.#count('short writes');
         return length;
       },
       datasync: async () => {
@@ -155,6 +181,7 @@ export class SimDisk {
         if (this.trouble.lies) {
           if (!process.passes('sync')) return never();
           this.hasLied = true;
+          this.#count('syncs that lied');
           file.syncFailed(upTo);
           return;
         }
@@ -183,11 +210,13 @@ export class SimDisk {
   }
 
   #maybeFail(call: string, path: string): void {
-    if (this.chance.happens(this.trouble.ioErrors)) throw this.#error('EIO', `${call} '${path}'`);
+    if (this.chance.happens(this.trouble.ioErrors)) throw this.error('EIO', `${call} '${path}'`);
   }
 
-  #error(code: string, what: string): NodeJS.ErrnoException {
+  /** One that a process gets from the disk. */
+  error(code: 'ENOSPC' | 'EIO', what: string): NodeJS.ErrnoException {
     this.errorsGiven++;
+    this.#count(code === 'ENOSPC' ? 'disk full' : 'disk errors');
     return Object.assign(new Error(`${code}: simulated, ${what}`), { code });
   }
 

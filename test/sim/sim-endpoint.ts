@@ -20,7 +20,7 @@ import {
 } from '../../src-main/proto/raftdeck/raft.ts';
 import type { Lane, SimNetwork } from './sim-network.ts';
 import type { SimProcess } from './sim-process.ts';
-import { receiveStream, type SnapshotStream } from './snapshot-stream.ts';
+import { cutStream, pump, receiveStream, type SnapshotStream } from './snapshot-stream.ts';
 
 const RECONNECT_MIN_MS = 20;
 const RECONNECT_MAX_MS = 1_000;
@@ -51,11 +51,15 @@ export class SimEndpoint implements PeerNetwork {
   readonly self: PeerIdentity;
   readonly handler: PeerHandler;
   readonly network: SimNetwork;
+  /** Hears what goes out, whether or not it arrives. */
+  onSend: (messages: readonly Message[]) => void = () => {};
   readonly #addresses: string[];
   readonly #senders = new Map<bigint, Sender>();
   readonly #incoming = new Map<Connection, bigint>();
   readonly #strangers = new Set<bigint>();
   readonly #versions = new Map<bigint, string>();
+  /** Snapshots that it sends. */
+  readonly #streams = new Set<SnapshotStream>();
 
   constructor(
     network: SimNetwork,
@@ -132,6 +136,7 @@ export class SimEndpoint implements PeerNetwork {
     }
     for (const [id, list] of byMember) {
       if (!this.process.passes('send')) return;
+      this.onSend(list);
       this.#send(id, { group, messages: list, calls: [], replies: [] });
     }
   }
@@ -188,6 +193,7 @@ export class SimEndpoint implements PeerNetwork {
       if (sender.connection !== undefined) this.#drop(sender.connection, delayMs);
     }
     for (const connection of [...this.#incoming.keys()]) this.#drop(connection, delayMs);
+    for (const stream of this.#streams) cutStream(stream, delayMs);
   }
 
   /** Someone who is not who it says, or not a member, is told why. */
@@ -207,7 +213,6 @@ export class SimEndpoint implements PeerNetwork {
       return;
     }
     if (!this.process.alive) return;
-    this.network.onSend(this.process, frame.messages);
     const bytes = PeerFrame.encode(frame).finish();
     const { from, to, lane } = connection;
     // The contract is "at most once": only what Raft itself makes idempotent may come twice.
@@ -261,6 +266,7 @@ export class SimEndpoint implements PeerNetwork {
     const fail = (code: string, text: string) => {
       if (settled) return;
       settled = true;
+      cancelTimeout();
       outcome.failed(new CodedError(code, text));
     };
     const there = { from: this.host, to: address.host };
@@ -278,11 +284,13 @@ export class SimEndpoint implements PeerNetwork {
         if (why !== undefined) fail(why.removed ? 'PeerRemovedUs' : 'PeerRefused', why.reason);
         else if (!settled) {
           settled = true;
+          cancelTimeout();
           outcome.connected(target);
         }
       });
     });
-    network.world.after(DIAL_TIMEOUT_MS, () => fail('PeerProtocol', 'timed out'), process);
+    const timeout = () => fail('PeerProtocol', 'timed out');
+    const cancelTimeout = network.world.after(DIAL_TIMEOUT_MS, timeout, process);
   }
 
   #dial(sender: Sender): void {
@@ -371,7 +379,8 @@ export class SimEndpoint implements PeerNetwork {
             wake: () => {},
             ended: false,
           };
-          void pump(stream, chunks, reject);
+          this.#streams.add(stream);
+          void pump(stream, chunks, reject).finally(() => this.#streams.delete(stream));
         },
       });
     });
@@ -380,43 +389,4 @@ export class SimEndpoint implements PeerNetwork {
 
 function isListening(endpoint: SimEndpoint): boolean {
   return endpoint.process.alive && [...endpoint.network.endpoints.values()].includes(endpoint);
-}
-
-/** Sends the pieces one after the other; the last one, or none, may be lost with all that follow. */
-async function pump(
-  stream: SnapshotStream,
-  chunks: AsyncIterable<Buffer>,
-  reject: (error: Error) => void,
-): Promise<void> {
-  const { network, from, to } = stream;
-  const way = { from: from.host, to: to.host };
-  const lane: Lane = { lastMs: 0 };
-  const isUp = () => from.process.alive && to.process.alive && !network.isCut(way.from, way.to);
-  const push = (piece: Buffer | 'end' | 'cut') =>
-    network.transmit(
-      way,
-      lane,
-      to.process,
-      () => {
-        stream.queue.push(piece);
-        stream.wake();
-      },
-      { isStream: true },
-    );
-  const fail = () => {
-    push('cut');
-    reject(new CodedError('PeerProtocol', 'snapshot receiver went away'));
-  };
-  network.transmit(way, lane, to.process, () => stream.start(stream), { isStream: true });
-  try {
-    for await (const chunk of chunks) {
-      await network.world.sleep(network.chance.around(0.5), from.process);
-      if (!isUp() || network.chance.happens(network.trouble.cutStream)) return fail();
-      push(Buffer.from(chunk));
-    }
-    push('end');
-  } catch (error) {
-    push('cut');
-    reject(error as Error);
-  }
 }

@@ -97,20 +97,25 @@ export class SimFile {
     this.#phantom.push(...this.#settle(upTo));
   }
 
-  /** The power went: of what was not synced nothing is left, or some. */
-  powerCut(chance: Chance): void {
+  /** The power went: of what was not synced nothing is left, or some. Answers how many changes got through not at all, or in part. */
+  powerCut(chance: Chance): { lost: number; torn: number } {
     const pending = [...this.#phantom, ...this.#dirty];
+    let applied = 0;
+    let torn = 0;
     if (pending.length > 0 && chance.happens(0.6)) {
       const kept = chance.integer(0, pending.length);
       const inOrder = chance.happens(0.6);
       pending.forEach((change, i) => {
-        if (inOrder ? i < kept : chance.happens(0.5)) this.#durable.apply(change);
-        else if (i === kept || !inOrder) this.#tear(change, chance);
+        if (inOrder ? i < kept : chance.happens(0.5)) {
+          this.#durable.apply(change);
+          applied++;
+        } else if ((i === kept || !inOrder) && this.#tear(change, chance)) torn++;
       });
     }
     this.#dirty = [];
     this.#phantom = [];
     this.#cache = new Contents(this.#durable.copy());
+    return { lost: pending.length - applied - torn, torn };
   }
 
   /** Rot: one bit of what is on the disk. */
@@ -131,8 +136,9 @@ export class SimFile {
   }
 
   /** Some sectors of a write got through; the file may have grown without its contents. */
-  #tear(change: Change, chance: Chance): void {
-    if (change.kind === 'truncate') return;
+  #tear(change: Change, chance: Chance): boolean {
+    if (change.kind === 'truncate') return false;
+    let written = false;
     const { position, bytes } = change;
     const upTo = chance.happens(0.5) ? chance.integer(0, bytes.length) : bytes.length;
     for (let at = 0; at < upTo; ) {
@@ -141,8 +147,10 @@ export class SimFile {
       if (chance.happens(0.6)) {
         const part = bytes.subarray(at, end);
         this.#durable.apply({ kind: 'write', position: position + at, bytes: part });
+        written = true;
       }
       at = end;
     }
+    return written;
   }
 }

@@ -7,6 +7,7 @@ import { openNode } from '../../src-main/node/server/bootstrap.ts';
 import type { NodeIo } from '../../src-main/node/server/io.ts';
 import { NodeServer } from '../../src-main/node/server/node-server.ts';
 import { Chance } from './chance.ts';
+import { count } from './coverage.ts';
 import type { Recorder } from './recorder.ts';
 import { SimClock } from './sim-clock.ts';
 import { SimDisk } from './sim-disk.ts';
@@ -65,7 +66,9 @@ export class SimMember {
     this.name = name;
     this.config = config;
     this.chance = Chance.of(seams.seed, `member ${name}`);
-    this.disk = new SimDisk(seams.world, Chance.of(seams.seed, `disk ${name}`));
+    this.disk = new SimDisk(seams.world, Chance.of(seams.seed, `disk ${name}`), (what, times) =>
+      count(seams.recorder.coverage, what, times),
+    );
     this.process = new SimProcess(seams.world, () => {});
     this.process.alive = false;
     this.#clockOffsetMs = this.chance.between(0, 1_000_000);
@@ -91,8 +94,10 @@ export class SimMember {
     this.phase = 'starting';
     this.incarnation++;
     this.disk.errorsGiven = 0;
-    const process = new SimProcess(this.#seams.world, () => this.crash(false));
+    const process = new SimProcess(this.#seams.world, (power) => this.crash(power));
     this.process = process;
+    const { chance } = this;
+    process.laneDelayMs = () => (chance.happens(0.5) ? chance.between(0, 5) : 0);
     this.#trace('starts');
     this.#run(process).catch((error: unknown) => {
       if (process.alive) this.#refused(error);
@@ -207,8 +212,10 @@ export class SimMember {
       },
       network: {
         open: (options, handler) => {
-          this.#endpoint = new SimEndpoint(network, this.name, process, options, handler);
-          return this.#endpoint;
+          const endpoint = new SimEndpoint(network, this.name, process, options, handler);
+          this.#endpoint = endpoint;
+          endpoint.onSend = (messages) => this.#seams.recorder.sent(this, messages);
+          return endpoint;
         },
         askMembers: async ({ host, port }) => {
           await world.sleep(1, process);

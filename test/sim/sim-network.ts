@@ -1,5 +1,5 @@
-import type { Message } from '../../src-main/proto/raftdeck/raft.ts';
 import type { Chance } from './chance.ts';
+import type { Counted } from './coverage.ts';
 import type { SimEndpoint } from './sim-endpoint.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';
@@ -13,9 +13,18 @@ export interface NetworkTrouble {
   reorder: number;
   /** Of the pieces of a snapshot stream, each time, to be the last that gets through. */
   cutStream: number;
+  /** Of those pieces, each time, to be held up for long. */
+  stallStream: number;
 }
 
-const SOUND: NetworkTrouble = { delayMs: 0.3, drop: 0, duplicate: 0, reorder: 0, cutStream: 0 };
+const SOUND: NetworkTrouble = {
+  delayMs: 0.3,
+  drop: 0,
+  duplicate: 0,
+  reorder: 0,
+  cutStream: 0,
+  stallStream: 0.03,
+};
 
 /**
  * What becomes of a frame on a way that is cut. drop: it is lost. hold: it arrives when the way is mended, as TCP has
@@ -38,8 +47,8 @@ export class SimNetwork {
   readonly #cuts = new Map<string, { mode: CutMode; count: number }>();
   readonly #held = new Map<string, (() => void)[]>();
   framesSent = 0;
-  /** Called with what a process says to another, before it is on its way. */
-  onSend: (process: SimProcess, messages: readonly Message[]) => void = () => {};
+  /** Tells what happened, by name. */
+  count: (what: Counted) => void = () => {};
 
   constructor(world: World, chance: Chance) {
     this.world = world;
@@ -82,7 +91,10 @@ export class SimNetwork {
     const { world, chance, trouble } = this;
     const name = `${way.from}>${way.to}`;
     const mode = this.#cuts.get(name)?.mode;
-    if (mode === 'drop') return;
+    if (mode === 'drop') {
+      this.count('frames dropped');
+      return;
+    }
     const go = () => {
       let atMs = world.nowMs + 0.05 + chance.around(trouble.delayMs);
       const isStream = options.isStream === true;
@@ -90,17 +102,23 @@ export class SimNetwork {
         atMs = Math.max(atMs, lane.lastMs);
         lane.lastMs = atMs;
       }
-      world.after(atMs - world.nowMs, arrive, owner);
+      world.after(atMs - world.nowMs, arrive, owner, lane);
     };
     if (mode === 'hold') {
+      this.count('frames held');
       const held = this.#held.get(name);
       if (held === undefined) this.#held.set(name, [go]);
       else if (held.length < MAX_HELD_FRAMES) held.push(go);
       return;
     }
-    if (options.isStream !== true && chance.happens(trouble.drop)) return;
+    if (options.isStream !== true && chance.happens(trouble.drop)) {
+      this.count('frames dropped');
+      return;
+    }
     go();
-    if (options.mayRepeat === true && chance.happens(trouble.duplicate)) go();
+    if (options.mayRepeat !== true || !chance.happens(trouble.duplicate)) return;
+    this.count('frames repeated');
+    go();
   }
 
   #mend(way: string): void {

@@ -8,11 +8,13 @@ export class SimProcess implements Owner {
   alive = true;
   paused = false;
   readonly #world: World;
-  readonly #onCrash: () => void;
+  readonly #onCrash: (power: boolean) => void;
+  /** How much later than the rest a way's frames are read after a pause: sockets are read in any order. */
+  laneDelayMs: () => number = () => 0;
   #deferred: SimEvent[] = [];
-  #armed: { step: CrashStep; left: number } | undefined;
+  #armed: { step: CrashStep; left: number; power: boolean } | undefined;
 
-  constructor(world: World, onCrash: () => void) {
+  constructor(world: World, onCrash: (power: boolean) => void) {
     this.#world = world;
     this.#onCrash = onCrash;
   }
@@ -27,12 +29,17 @@ export class SimProcess implements Owner {
 
   resume(): void {
     this.paused = false;
-    for (const event of this.#deferred.splice(0)) this.#world.again(event);
+    const delays = new Map<object, number>();
+    for (const event of this.#deferred.splice(0)) {
+      const { lane } = event;
+      if (lane !== undefined && !delays.has(lane)) delays.set(lane, this.laneDelayMs());
+      this.#world.again(event, lane === undefined ? 0 : (delays.get(lane) ?? 0));
+    }
   }
 
-  /** Lets it die when it passes that step for the `count`th time from now. */
-  armCrash(step: CrashStep, count: number): void {
-    this.#armed = { step, left: count };
+  /** Lets it die when it passes that step for the `count`th time from now, alone or with the machine's power. */
+  armCrash(step: CrashStep, count: number, power: boolean): void {
+    this.#armed = { step, left: count, power };
   }
 
   disarm(): void {
@@ -44,7 +51,7 @@ export class SimProcess implements Owner {
     const armed = this.#armed;
     if (this.alive && armed?.step === step && --armed.left <= 0) {
       this.#armed = undefined;
-      this.#onCrash();
+      this.#onCrash(armed.power);
     }
     return this.alive;
   }

@@ -247,8 +247,7 @@ export class SimStore implements StateStore {
     await world.sleep(this.#disk.syncDelayMs() * syncs, this.#process);
     this.#durable.underWay = undefined;
     if (trouble.full || chance.happens(trouble.ioErrors)) {
-      this.#disk.errorsGiven++;
-      throw new Error(trouble.full ? 'ENOSPC: simulated' : 'EIO: simulated');
+      throw this.#disk.error(trouble.full ? 'ENOSPC' : 'EIO', 'the state');
     }
     commit();
     if (!this.#process.passes('flush')) return never();

@@ -1,6 +1,6 @@
 import { CodedError } from '../../src-main/base/errors.ts';
 import { SNAPSHOT_IDLE_TIMEOUT_MS } from '../../src-main/node/peer/types.ts';
-import type { SimNetwork } from './sim-network.ts';
+import type { Lane, SimNetwork } from './sim-network.ts';
 import type { SimProcess } from './sim-process.ts';
 
 interface Side {
@@ -65,4 +65,56 @@ async function* pieces(stream: SnapshotStream): AsyncGenerator<Buffer> {
     }
     cancel();
   }
+}
+
+/** Sends the pieces one after the other; the last one, or none, may be lost with all that follow. */
+export async function pump(
+  stream: SnapshotStream,
+  chunks: AsyncIterable<Buffer>,
+  reject: (error: Error) => void,
+): Promise<void> {
+  const { network, from, to } = stream;
+  const way = { from: from.host, to: to.host };
+  const lane: Lane = { lastMs: 0 };
+  const isUp = () => from.process.alive && to.process.alive && !network.isCut(way.from, way.to);
+  const push = (piece: Buffer | 'end' | 'cut') =>
+    network.transmit(
+      way,
+      lane,
+      to.process,
+      () => {
+        stream.queue.push(piece);
+        stream.wake();
+      },
+      { isStream: true },
+    );
+  const fail = () => {
+    push('cut');
+    reject(new CodedError('PeerProtocol', 'snapshot receiver went away'));
+  };
+  network.transmit(way, lane, to.process, () => stream.start(stream), { isStream: true });
+  try {
+    for await (const chunk of chunks) {
+      await network.world.sleep(network.chance.around(0.5), from.process);
+      // What it brings is old by the time it goes on.
+      const isHeldUp = network.chance.happens(network.trouble.stallStream);
+      const heldUpMs = network.chance.between(200, 6_000);
+      if (isHeldUp) await network.world.sleep(heldUpMs, from.process);
+      if (!isUp() || network.chance.happens(network.trouble.cutStream)) return fail();
+      push(Buffer.from(chunk));
+    }
+    push('end');
+  } catch (error) {
+    push('cut');
+    reject(error as Error);
+  }
+}
+
+/** Its sender is gone: the receiver learns of it as of any connection that ends. */
+export function cutStream(stream: SnapshotStream, delayMs: number): void {
+  const cut = () => {
+    stream.queue.push('cut');
+    stream.wake();
+  };
+  stream.network.world.after(delayMs, cut, stream.to.process);
 }

@@ -16,6 +16,9 @@ type Action =
   | 'delete'
   | 'txn'
   | 'range'
+  | 'past'
+  | 'burst'
+  | 'relay'
   | 'lease'
   | 'watch'
   | 'progress'
@@ -30,16 +33,23 @@ const ACTIONS: Mix = [
   ['get', 10],
   ['cas', 5],
   ['append', 5],
-  ['delete', 2],
+  ['delete', 4],
   ['txn', 5],
   ['range', 2],
+  ['past', 2],
+  ['burst', 0.4],
+  ['relay', 2],
   ['lease', 2],
-  ['watch', 1],
+  ['watch', 2],
   ['progress', 0.5],
-  ['compact', 0.7],
+  ['compact', 1.5],
   ['defragment', 0.2],
 ];
 const MAX_WATCHES = 12;
+const BURST_KEYS = 20;
+const MAX_RELAYS = 12;
+/** The first number of a client that makes one call of a burst. */
+const BURST_CLIENTS = 1_000;
 
 /** What several clients do to the cluster at once: each has one call under way, and thinks in between. */
 export class Workload {
@@ -50,20 +60,25 @@ export class Workload {
   readonly #keys: number;
   readonly #thinkMs: number;
   readonly #valueBytes: number;
+  /** Of values that are long. */
+  readonly #longShare: number;
   readonly #mix: Mix;
   #stopped = false;
   #busy = 0;
 
-  constructor(cluster: SimCluster) {
+  constructor(cluster: SimCluster, mostClients = Number.POSITIVE_INFINITY) {
     this.cluster = cluster;
     const chance = Chance.of(cluster.seed, 'workload');
     this.#chance = chance;
     this.#keys = chance.integer(1, 6);
-    this.#thinkMs = chance.pick([20, 100, 100, 300, 600]) ?? 100;
-    this.#valueBytes = chance.happens(0.2) ? chance.integer(500, 3_000) : 0;
+    this.#thinkMs = chance.pick([30, 100, 300, 600, 2_000]) ?? 100;
+    // A quota is there to be used up.
+    const isFilling = cluster.settings.quotaBytes > 0;
+    this.#valueBytes = chance.happens(0.2) || isFilling ? chance.integer(500, 3_000) : 0;
+    this.#longShare = isFilling ? 0.5 : 0.1;
     // Each seed prefers other actions.
     this.#mix = ACTIONS.map(([action, weight]) => [action, weight * chance.between(0.1, 2)]);
-    const count = chance.integer(1, 5);
+    const count = Math.min(chance.integer(1, 5), mostClients);
     for (let id = 1; id <= count; id++) {
       const own = Chance.of(cluster.seed, `client ${id}`);
       this.clients.push(new SimClient(id, cluster.world, own, cluster.recorder));
@@ -128,14 +143,25 @@ export class Workload {
       case 'append':
         await this.#append(client, member, operations, seen);
         break;
-      case 'delete':
-        await operations.delete(member, key);
+      case 'delete': {
+        const { outcome } = await operations.delete(member, key);
+        if (outcome.ok && outcome.output.deleted > 0) this.#lastDelete = outcome.output.revision;
         break;
+      }
       case 'txn':
         await this.#txn(client, member, operations, seen);
         break;
       case 'range':
         await operations.range(member, 'a', 'z', chance.happens(0.3));
+        break;
+      case 'past':
+        await this.#past(chance, member, operations);
+        break;
+      case 'burst':
+        await this.#burst(client, member);
+        break;
+      case 'relay':
+        await this.#relay(client, member, operations, key);
         break;
       case 'lease':
         await leases.act(member);
@@ -155,10 +181,10 @@ export class Workload {
     }
   }
 
-  /** Nine of ten values are short; some runs have long ones, so that the quota and the log's segments fill. */
+  /** Most values are short; some runs have long ones, so that the quota and the log's segments fill. */
   #value(client: SimClient): string {
     const own = `c${client.id}.${this.#next++}`;
-    return client.chance.happens(0.1) ? own.padEnd(this.#valueBytes, '.') : own;
+    return client.chance.happens(this.#longShare) ? own.padEnd(this.#valueBytes, '.') : own;
   }
 
   #next = 0;
@@ -197,6 +223,10 @@ export class Workload {
     const compared = chance.some(keys, 0, 2);
     const compares = compared.map((key) => ({ key, modRevision: seen.get(key)?.modRevision ?? 0 }));
     const success = steps(chance.some(keys, 1, 3));
+    if (chance.happens(0.3)) {
+      const key = chance.pick(keys) ?? 't0';
+      success.push({ kind: 'get', key, revision: this.#oldRevision(chance, member) });
+    }
     const failure: TxnStep[] = keys.map((key) => ({ kind: 'get', key }));
     const { outcome } = await operations.txn(member, compares, success, failure);
     if (!outcome.ok || outcome.output.succeeded) return;
@@ -205,9 +235,69 @@ export class Workload {
     });
   }
 
+  /** Many at once, each with a key of its own: a leader that is cut off gets a long tail of entries. */
+  async #burst(client: SimClient, member: SimMember): Promise<void> {
+    const { chance, world } = client;
+    const count = chance.integer(3, BURST_KEYS);
+    const puts = Array.from({ length: count }, (_, i) => {
+      const one = new SimClient(BURST_CLIENTS + this.#bursts++, world, chance, client.recorder);
+      const operations = new Operations(this.cluster.history, one);
+      return operations.put(member, `b${i}`, `b.${one.id}`);
+    });
+    await Promise.all(puts);
+  }
+
+  #bursts = 0;
+
+  /** As soon as a write is answered others read, at every member: also where somebody thinks that it still leads. */
+  async #relay(
+    client: SimClient,
+    member: SimMember,
+    operations: Operations,
+    key: string,
+  ): Promise<void> {
+    const { outcome } = await operations.put(member, key, this.#value(client));
+    if (!outcome.ok) return;
+    for (const other of this.cluster.running()) {
+      if (other === member || other.node?.isLearner !== false || this.#relays >= MAX_RELAYS)
+        continue;
+      const { chance, world, recorder } = client;
+      const reader = new SimClient(BURST_CLIENTS + this.#bursts++, world, chance, recorder);
+      this.#relays++;
+      this.#busy++;
+      void new Operations(this.cluster.history, reader).get(other, key, false).then(() => {
+        this.#relays--;
+        this.#busy--;
+      });
+    }
+  }
+
+  /** Reads of relays under way. */
+  #relays = 0;
+
+  /** What the state was: near the compaction, where it may be refused, or anywhere behind it. */
+  async #past(chance: Chance, member: SimMember, operations: Operations): Promise<void> {
+    const revision = this.#oldRevision(chance, member);
+    const serializable = chance.happens(0.5);
+    if (chance.happens(0.3)) await operations.range(member, 'a', 'z', serializable, revision);
+    else await operations.get(member, `r${chance.below(this.#keys)}`, serializable, revision);
+  }
+
+  #oldRevision(chance: Chance, member: SimMember): number {
+    const { revision = 1, compactRevision = 0 } = member.node?.state ?? {};
+    const near = compactRevision + chance.integer(-2, 3);
+    const any = revision - chance.integer(0, 60);
+    return Math.max(1, Math.min(revision, chance.happens(0.6) ? near : any));
+  }
+
+  /** Revision of the newest deletion that was answered. */
+  #lastDelete = 0;
+
   async #compact(chance: Chance, member: SimMember, operations: Operations): Promise<void> {
     const revision = member.node?.state.revision ?? 0;
-    const at = revision - chance.integer(0, chance.happens(0.5) ? 5 : 200);
+    const back = revision - chance.integer(0, chance.happens(0.5) ? 5 : 200);
+    // At a tombstone, and often at the newest row of all.
+    const at = chance.happens(0.3) ? this.#lastDelete : back;
     if (at > 0) await operations.compact(member, at, chance.happens(0.2));
   }
 
@@ -221,8 +311,10 @@ export class Workload {
       return;
     }
     if (live.length >= MAX_WATCHES) return;
-    const revision = chance.pick(this.cluster.running())?.node?.state.revision ?? 0;
-    const past = Math.max(1, revision - chance.integer(0, 50));
+    const state = chance.pick(this.cluster.running())?.node?.state;
+    const { revision = 0, compactRevision = 0 } = state ?? {};
+    const anywhere = revision - chance.integer(0, 50);
+    const past = Math.max(1, chance.happens(0.4) ? compactRevision : anywhere);
     const range = chance.pick([
       ['r', 's'],
       ['a', 'z'],

@@ -13,6 +13,8 @@ export interface SimEvent {
   /** Breaks ties: first scheduled, first run. */
   sequence: number;
   owner: Owner | undefined;
+  /** What comes by one way stays in order; undefined for what is local, or by itself. */
+  lane: object | undefined;
   /** Undefined once it ran or was cancelled. */
   callback: (() => void) | undefined;
 }
@@ -38,11 +40,12 @@ export class World {
   #sequence = 0;
 
   /** Runs `callback` after `delayMs`; the result cancels it. */
-  after(delayMs: number, callback: () => void, owner?: Owner): () => void {
+  after(delayMs: number, callback: () => void, owner?: Owner, lane?: object): () => void {
     const event: SimEvent = {
       atMs: this.nowMs + Math.max(delayMs, 0),
       sequence: this.#sequence++,
       owner,
+      lane,
       callback,
     };
     this.#push(event);
@@ -51,9 +54,9 @@ export class World {
     };
   }
 
-  /** Puts an event that was deferred back, to run now and in its old order among its like. */
-  again(event: SimEvent): void {
-    event.atMs = this.nowMs;
+  /** Puts an event that was deferred back, to run after `delayMs` and in its old order among its like. */
+  again(event: SimEvent, delayMs: number): void {
+    event.atMs = this.nowMs + delayMs;
     event.sequence = this.#sequence++;
     this.#push(event);
   }

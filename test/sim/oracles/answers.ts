@@ -21,7 +21,25 @@ export function wrongAnswer(operation: KvOperation, truth: Truth): string | unde
       return `it cannot answer so where ${name(key)} holds ${describeState(state)} at revision ${base}`;
     }
   }
-  return wrongBranch(operation, truth, base) ?? wrongLease(operation, truth, base);
+  return (
+    wrongBranch(operation, truth, base) ??
+    wrongPast(operation, truth) ??
+    wrongLease(operation, truth, base)
+  );
+}
+
+/** A transaction may read an old revision beside what it does. */
+function wrongPast(operation: KvOperation, truth: Truth): string | undefined {
+  if (operation.kind !== 'txn' || !operation.outcome.ok) return undefined;
+  const { succeeded, steps } = operation.outcome.output;
+  const ran = succeeded ? operation.input.success : operation.input.failure;
+  for (const [i, step] of ran.entries()) {
+    const output = steps[i];
+    if (step.kind !== 'get' || output?.kind !== 'get' || (step.revision ?? 0) === 0) continue;
+    const wrong = mismatch(step.key, output.kv, truth, step.revision ?? 0);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
 }
 
 /** Why a read cannot come from the state at `revision`. */

@@ -120,7 +120,7 @@ function act(state: KeyState, action: Action, revision: number | undefined): Key
   if (action.kind === 'get')
     return action.answer === undefined ? state : meet(state, action.answer);
   const before = action.before === undefined ? state : meet(state, action.before);
-  if (before === undefined) return undefined;
+  if (before === undefined || isOlder(revision, before)) return undefined;
   if (action.kind === 'delete') {
     const wasThere = before === 'any' ? undefined : before !== 'absent';
     if (action.deleted !== undefined && wasThere !== undefined && action.deleted !== wasThere) {
@@ -129,6 +129,12 @@ function act(state: KeyState, action: Action, revision: number | undefined): Key
     return 'absent';
   }
   return afterPut(before, action.value, revision);
+}
+
+/** A key is never written at a lower revision than the one it has. */
+function isOlder(revision: number | undefined, state: KeyState): boolean {
+  if (revision === undefined || typeof state === 'string' || state.mod === undefined) return false;
+  return revision < state.mod;
 }
 
 function afterPut(before: KeyState, value: string, mod: number | undefined): KeyState {

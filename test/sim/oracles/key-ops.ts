@@ -81,6 +81,8 @@ function actions(key: string, steps: readonly TxnStep[], outputs: TxnStepOutput[
       const deleted = output?.kind === 'delete' ? output.deleted > 0 : undefined;
       return [{ kind: 'delete', deleted }];
     }
+    // What it shows is of the past.
+    if (step.revision !== undefined && step.revision > 0) return [];
     return [{ kind: 'get', answer: output?.kind === 'get' ? shown(output.kv) : undefined }];
   });
 }

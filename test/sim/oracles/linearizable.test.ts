@@ -19,6 +19,14 @@ describe('legal histories', () => {
     }
   });
 
+  test('of which most calls have no answer are decided by what members applied', () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const unsure = { ...shape, keys: 1 + (seed % 3), unknownPercent: 80, watched: false };
+      const { history } = legalHistory({ ...unsure, seed, applied: true });
+      expect(checkHistory(history), `seed ${seed}`).toEqual([]);
+    }
+  });
+
   test('of 20,000 operations on 50 keys pass in seconds', () => {
     const big = { seed: 1, operations: 20_000, keys: 50, clients: 20, unknownPercent: 5 };
     const { history } = legalHistory({ ...big, watched: true });
@@ -132,6 +140,53 @@ describe('violations', () => {
     expect(origins).toContain('origin');
   });
 
+  describe('of what members applied', () => {
+    const check = (operations: KvOperation[], ...applied: [string, string?][]) => {
+      const history = withOperations(operations);
+      history.writes = applied.map(([type, value = ''], i) => ({
+        ...{ atMs: 50 + i, revision: 2 + i },
+        effects: [{ type: type as 'put' | 'delete', key: 'a', value, lease: '0' }],
+      }));
+      const found = checkLinearizable(history, new Truth(history));
+      return [...new Set(found.map(({ rule }) => rule))];
+    };
+    const deletion = (id: number, invokedMs: number) =>
+      ({
+        ...at(id, invokedMs, 90),
+        kind: 'delete',
+        input: {},
+        outcome: lost,
+      }) satisfies KvOperation;
+
+    test('a write is what was answered', () => {
+      const write = put(at(1, 0, 60), 'x', 2);
+      expect(check([write], ['put', 'x'])).toEqual([]);
+      expect(check([write], ['put', 'y'])).toEqual(['applied']);
+      expect(check([write], ['delete'])).toEqual(['applied']);
+    });
+
+    test('every deletion was asked for, as often as it happened and not later', () => {
+      const writes = [put(at(1, 0, 60), 'x', 2), put(at(2, 0, 70), 'y', 4)];
+      const twice: [string, string?][] = [['put', 'x'], ['delete'], ['put', 'y'], ['delete']];
+      expect(check([...writes, deletion(3, 10), deletion(4, 20)], ...twice)).toEqual([]);
+      // Whichever is asked for later can only have made the last revision.
+      expect(check([...writes, deletion(3, 52), deletion(4, 20)], ...twice)).toEqual([]);
+      expect(check([...writes, deletion(3, 10)], ...twice)).toContain('origin');
+      expect(check([...writes, deletion(3, 52), deletion(4, 52)], ...twice)).toContain('origin');
+    });
+
+    test('what nobody applied did not happen', () => {
+      const unsure = put(at(1, 0, 10), 'x', lost);
+      const seen = get(at(2, 60, 70), 2, kv('y', 2));
+      expect(check([unsure, put(at(3, 0, 55), 'y', 2), seen], ['put', 'y'])).toEqual([]);
+      const stale = get(at(4, 80, 90), 2, kv('x', 2));
+      expect(check([unsure, put(at(3, 0, 55), 'y', 2), stale], ['put', 'y'])).toEqual([
+        'answer',
+        'search',
+      ]);
+    });
+  });
+
   test('a transaction over two keys that fails although both compares hold', () => {
     const txn = {
       ...at(3, 20, 30, ''),
@@ -152,6 +207,22 @@ describe('violations', () => {
       'stale read',
       'answer',
     ]);
+  });
+
+  test('a transaction whose read of the past shows another state', () => {
+    const txn = (shown: ReturnType<typeof kv> | undefined): KvOperation => ({
+      ...at(3, 30, 40, ''),
+      kind: 'txn',
+      input: { compares: [], success: [{ kind: 'get', key: 'a', revision: 2 }], failure: [] },
+      outcome: {
+        ok: true,
+        output: { revision: 3, succeeded: true, steps: [{ kind: 'get', kv: shown }] },
+      },
+    });
+    const writes = [put(at(1, 0, 10), 'x', 2), put(at(2, 11, 12), 'y', 3)];
+    expect(rules(...writes, txn(kv('x', 2)))).toEqual([]);
+    expect(rules(...writes, txn(kv('y', 3, 2, 2)))).toEqual(['answer']);
+    expect(rules(...writes, txn(undefined))).toEqual(['answer']);
   });
 
   test('a range that shows one write of a transaction and not the other', () => {

@@ -59,7 +59,7 @@ export function keyCalls(history: History, truth: Truth): Map<string, KeyCall[]>
   const callsOf = new Map<string, KeyCall[]>();
   const keys = new Set(truth.keys);
   for (const { key, kind } of operations) if (kind !== 'range') keys.add(key);
-  const seenBy = firstSeen(operations);
+  const seenBy = firstSeen(operations, truth);
   const revisionOf = new Map<number, number>();
   for (const { revision, writer } of truth.revisions.values()) {
     if (writer !== undefined) revisionOf.set(writer.id, revision);
@@ -75,8 +75,8 @@ export function keyCalls(history: History, truth: Truth): Map<string, KeyCall[]>
   for (const operation of operations) {
     if (!takesPart(operation)) continue;
     const revision = revisionOf.get(operation.id);
-    if (!operation.outcome.ok && revision === undefined && droppable && isTold(operation, truth)) {
-      continue;
+    if (!operation.outcome.ok && revision === undefined) {
+      if (truth.isExact || (droppable && isTold(operation, truth))) continue;
     }
     const call = timesOf(operation, revision, seenBy);
     for (const [key, op] of keyOpsOf(operation, keys)) {
@@ -113,8 +113,13 @@ function takesPart(operation: KvOperation): boolean {
 
 /** What is known of a call without an answer whose write has a place among the revisions, or has none. */
 function attributed(operation: KvOperation, op: KeyOp, revision: number | undefined): KeyOp {
-  const isCas = operation.kind === 'cas' || operation.kind === 'append';
-  return { ...op, revision, succeeded: isCas && revision !== undefined ? true : op.succeeded };
+  const mustSucceed = revision !== undefined && writesOnlyIfItSucceeds(operation);
+  return { ...op, revision, succeeded: mustSucceed ? true : op.succeeded };
+}
+
+function writesOnlyIfItSucceeds(operation: KvOperation): boolean {
+  if (operation.kind === 'cas' || operation.kind === 'append') return true;
+  return operation.kind === 'txn' && operation.input.failure.every(({ kind }) => kind === 'get');
 }
 
 function timesOf(
@@ -124,15 +129,18 @@ function timesOf(
 ): { invoke: number; complete: number } {
   const invoke = operation.invokedMs;
   if (operation.outcome.ok) return { invoke, complete: operation.returnedMs };
-  // Once an answer at its revision or later is out it must have taken effect.
+  // Once its revision or a later one is out it must have taken effect.
   return { invoke, complete: revision === undefined ? NEVER : Math.max(invoke, seenBy(revision)) };
 }
 
-/** When the first answer was out that shows this revision or a later one. */
-function firstSeen(operations: readonly KvOperation[]): (revision: number) => number {
+/** When a revision was out at the latest: answered, or applied by a member. */
+function firstSeen(operations: readonly KvOperation[], truth: Truth): (revision: number) => number {
   const answers = operations.flatMap(({ outcome, returnedMs }) =>
     outcome.ok ? [{ revision: outcome.output.revision, returnedMs }] : [],
   );
+  for (const { revision, appliedMs } of truth.revisions.values()) {
+    if (appliedMs !== undefined) answers.push({ revision, returnedMs: appliedMs });
+  }
   answers.sort((a, b) => b.revision - a.revision);
   let earliest = NEVER;
   for (const answer of answers) {
@@ -192,6 +200,6 @@ function namesAreUnique(operations: readonly KvOperation[]): boolean {
 
 /** Whatever it wrote would show among the revisions under its own name. */
 function isTold(operation: KvOperation, truth: Truth): boolean {
-  if (operation.kind === 'delete') return !truth.mayHaveLease(operation.key);
+  if (operation.kind === 'delete') return truth.isDeletionTold(operation.key);
   return possibleEffects(operation).every(({ type }) => type === 'put');
 }

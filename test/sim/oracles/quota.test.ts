@@ -62,3 +62,13 @@ test('a deletion is not a put', () => {
   } as Operation;
   expect(found(alarm, deletion)).toEqual([]);
 });
+
+test('once a put is refused for want of space no later one is accepted', () => {
+  const rules = (...operations: Operation[]) =>
+    checkQuota({ ...emptyHistory(), operations }).map((one) => one.rule);
+  expect(rules(put(20, 30, false), put(40, 50))).toEqual(['no put past a refusal']);
+  expect(rules(put(20, 30, false), put(40, 50, false))).toEqual([]);
+  expect(rules(put(20, 30, false), put(25, 50))).toEqual([]);
+  expect(rules(put(20, 30, false), put(40, 60), disarm(55, 70))).toEqual([]);
+  expect(rules(disarm(5, 10), put(20, 30, false), put(40, 50))).toEqual([]);
+});

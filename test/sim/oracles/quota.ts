@@ -4,11 +4,13 @@ import { effectsOf, isKv } from './effects.ts';
 import { Findings, type Violation } from './violation.ts';
 
 /**
- * No put is accepted between the moment at which every member had the NOSPACE alarm applied and the moment at which
+ * No put is accepted once another was refused for want of space, until somebody may have asked to disarm the alarm:
+ * whoever is full tells the others before it refuses. Nor between the moment at which every member had the NOSPACE alarm applied and the moment at which
  * the first was asked to disarm it. A put that was under way at either end may have come before or after.
  */
 export function checkQuota(history: History): Violation[] {
   const findings = new Findings('quota');
+  checkRefusals(history.operations, findings);
   for (const { from, until } of alarmed(history)) {
     for (const operation of history.operations) {
       if (!isKv(operation) || operation.invokedMs <= from || operation.returnedMs >= until)
@@ -19,6 +21,20 @@ export function checkQuota(history: History): Violation[] {
     }
   }
   return findings.list;
+}
+
+/** After the first disarming a member that lags may refuse by an alarm of the past. */
+function checkRefusals(operations: readonly Operation[], findings: Findings): void {
+  const disarms = operations.filter(({ kind }) => kind === 'alarmDisarm');
+  const until = Math.min(...disarms.map(({ invokedMs }) => invokedMs));
+  const refusals = operations.filter(({ outcome }) => !outcome.ok && outcome.code === 'NoSpace');
+  const from = Math.min(...refusals.map(({ returnedMs }) => returnedMs));
+  for (const operation of operations) {
+    if (!isKv(operation) || operation.invokedMs <= from || operation.returnedMs >= until) continue;
+    if (!effectsOf(operation).some(({ type }) => type === 'put')) continue;
+    const message = `accepted after one was refused at ${from} ms: ${describeOperation(operation)}`;
+    findings.add('no put past a refusal', message, [operation.id]);
+  }
 }
 
 /** Spans in which the alarm was surely in force: it is in the state as soon as one member has applied it. */

@@ -6,7 +6,6 @@ import type {
   LogEntry,
   LogObservation,
   MemberObservation,
-  RestartObservation,
 } from '../history.ts';
 import { checkRaft } from './raft.ts';
 import { emptyHistory } from './testing/histories.ts';
@@ -149,33 +148,5 @@ describe('counters', () => {
   ])('%s', (_, over, expected) => {
     const observations = [seen({ vote: 'a1' }), seen({ vote: 'a1', ...over, atMs: 10 })];
     expect(rules({ observations })).toEqual(expected);
-  });
-});
-
-describe('restarts', () => {
-  type Known = RestartObservation['found'];
-  const promised: Known = { term: 3, vote: 'a1', lastIndex: 7 };
-  const restart = (found: Partial<Known>, over: Partial<Known> = {}): RestartObservation => ({
-    ...{ atMs: 10, member: 'm0', incarnation: 2, promised: { ...promised, ...over } },
-    found: { ...promised, ...found },
-  });
-  test.each<[string, RestartObservation, string[]]>([
-    ['nothing forgotten', restart({}), []],
-    ['more known than was said', restart({ term: 4, vote: '0', lastIndex: 9 }), []],
-    ['a vote that nobody was told', restart({ vote: 'a2' }, { vote: '0' }), []],
-    ['an earlier term', restart({ term: 2 }), ['promises kept']],
-    ['no vote', restart({ vote: '0' }), ['promises kept']],
-    ['another vote', restart({ vote: 'a2' }), ['promises kept']],
-    ['entries that are gone', restart({ lastIndex: 6 }), ['promises kept']],
-  ])('%s', (_, one, expected) => {
-    expect(rules({ restarts: [one] })).toEqual(expected);
-  });
-
-  test('may forget where data loss was declared', () => {
-    const restarts = [restart({ term: 1 })];
-    const loss = { atMs: 5, kind: 'lostWrites', members: ['m0'], detail: '' };
-    expect(rules({ restarts, faults: [loss] })).toEqual([]);
-    expect(rules({ restarts, faults: [{ ...loss, members: ['m1'] }] })).toEqual(['promises kept']);
-    expect(rules({ restarts, faults: [{ ...loss, atMs: 20 }] })).toEqual(['promises kept']);
   });
 });

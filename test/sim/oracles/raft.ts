@@ -16,7 +16,6 @@ export function checkRaft(history: History): Violation[] {
   checkApplied(history.applied, findings);
   checkHashes(history, findings);
   checkCounters(history, findings);
-  checkRestarts(history, findings);
   return findings.list;
 }
 
@@ -178,8 +177,9 @@ function checkHashes({ observations, final }: History, findings: Findings): void
 }
 
 /**
- * applied <= commit <= last index; term, commit and applied of a member never go back in one life. What it may forget
- * over a restart, and what not, is for checkRestarts: a term that it heard of is its own before it is on the disk.
+ * applied <= commit <= last index; term, commit and applied of a member never go back in one life. Over a restart it
+ * may forget what nobody was told: a term that it heard of is its own before it is on the disk. What it may not forget
+ * is judged where its messages are heard.
  */
 function checkCounters({ observations }: History, findings: Findings): void {
   const lastOf = new Map<string, MemberObservation>();
@@ -204,29 +204,6 @@ function checkCounters({ observations }: History, findings: Findings): void {
         'one vote',
         `${member} at ${atMs} ms: in term ${term} for ${now.vote} after ${before.vote}`,
       );
-    }
-  }
-}
-
-/** Faults after which a member may know less than it did. */
-const DATA_LOSS = /lost|lying|dataLoss|wipe|replace|bitRot|flip/i;
-
-/** What a member told others, so that they may have acted upon it, it knows in all its later lives. */
-function checkRestarts({ restarts = [], faults }: History, findings: Findings): void {
-  const losses = faults.filter(({ kind }) => DATA_LOSS.test(kind));
-  for (const { member, incarnation, atMs, promised, found } of restarts) {
-    if (losses.some((loss) => loss.members.includes(member) && loss.atMs <= atMs)) continue;
-    const forgets = (what: string): void =>
-      findings.add('promises kept', `${member} at ${atMs} ms, in life ${incarnation}: ${what}`);
-    if (found.term < promised.term) {
-      forgets(`finds term ${found.term}, has spoken in ${promised.term}`);
-    }
-    const isOtherVote = promised.vote !== '0' && found.vote !== promised.vote;
-    if (found.term === promised.term && isOtherVote) {
-      forgets(`finds a vote for ${found.vote} in term ${found.term}, gave it to ${promised.vote}`);
-    }
-    if (found.lastIndex < promised.lastIndex) {
-      forgets(`finds entries up to ${found.lastIndex}, has acknowledged ${promised.lastIndex}`);
     }
   }
 }

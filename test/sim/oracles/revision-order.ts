@@ -30,6 +30,7 @@ export function checkRevisionOrder(history: History, truth: Truth): Violation[] 
     }
   }
   checkOrigins(operations, truth, findings);
+  checkApplied(truth, findings);
   return findings.list;
 }
 
@@ -68,6 +69,21 @@ function checkRealTime(placed: readonly Placed[], findings: Findings): void {
       `revision ${later.revision} after revision ${highest.revision} had been answered: ` +
       `${describeOperation(highest.operation)}; then ${describeOperation(later.operation)}`;
     findings.add(rule, message, [highest.operation.id, later.operation.id]);
+  }
+}
+
+/** What was answered is what the members did, and what they did somebody had asked for. */
+function checkApplied({ untrue, orphans }: Truth, findings: Findings): void {
+  for (const { entry, applied } of untrue) {
+    const { writer, lease, revision } = entry;
+    const claim = writer === undefined ? `the end of lease ${lease}` : describeOperation(writer);
+    const did = applied.map(({ type, key, value }) => `${type} ${key} ${JSON.stringify(value)}`);
+    const message = `at revision ${revision} members applied ${did.join(', ') || 'nothing'}, but: ${claim}`;
+    findings.add('applied', message, writer === undefined ? [] : [writer.id]);
+  }
+  for (const { revision, effects } of orphans) {
+    const keys = effects.map(({ key }) => JSON.stringify(key)).join();
+    findings.add('origin', `nobody can have deleted ${keys} at revision ${revision}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { History, KvOperation, MemberObservation } from '../history.ts';
+import type { History, KvOperation, MemberObservation, Operation } from '../history.ts';
 import { checkRevisions } from './revisions.ts';
 import { emptyHistory } from './testing/histories.ts';
 import { Truth } from './truth.ts';
@@ -61,4 +61,28 @@ test('every write has a revision of its own, and none is left out', () => {
     outcome: { ok: false, error: 'unknown', code: 'Crashed' },
   } as KvOperation;
   expect(rules({ operations: [put(1, 0, 2), put(2, 10, 4), lost] })).toEqual([]);
+});
+
+test('what was compacted is not read any more, in a transaction neither', () => {
+  const at = (id: number, atMs: number, revision: number, serializable = false) =>
+    ({ ...get(id, atMs, 9, serializable), input: { serializable, revision } }) as KvOperation;
+  const found = (...operations: Operation[]) =>
+    rules({ operations }).filter((rule) => rule !== 'dense');
+  const compact = {
+    ...{ id: 1, kind: 'compact', client: 3, member: 'm0', key: '', invokedMs: 10, returnedMs: 11 },
+    ...{ input: { revision: 5, physical: false }, outcome: { ok: true, output: { revision: 9 } } },
+  } as Operation;
+  const txn = {
+    ...{ id: 2, kind: 'txn', client: 0, member: 'm0', key: '', invokedMs: 20, returnedMs: 21 },
+    input: { compares: [], success: [{ kind: 'get', key: 'a', revision: 4 }], failure: [] },
+    outcome: {
+      ok: true,
+      output: { revision: 9, succeeded: true, steps: [{ kind: 'get', kv: undefined }] },
+    },
+  } as Operation;
+  expect(found(compact, at(2, 20, 5))).toEqual([]);
+  expect(found(compact, at(2, 20, 4))).toEqual(['compacted']);
+  expect(found(compact, at(2, 10.5, 4))).toEqual([]);
+  expect(found(compact, at(2, 20, 4, true))).toEqual([]);
+  expect(found(compact, txn)).toEqual(['compacted']);
 });

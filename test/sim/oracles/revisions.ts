@@ -1,4 +1,4 @@
-import type { History, MemberObservation, Operation } from '../history.ts';
+import type { History, KvOperation, MemberObservation, Operation } from '../history.ts';
 import { describeOperation } from './describe.ts';
 import { isKv, isSerializable } from './effects.ts';
 import type { Truth } from './truth.ts';
@@ -17,6 +17,7 @@ export function checkRevisions(history: History, truth: Truth): Violation[] {
     const message = `two writes have revision ${revision}: ${describeOperation(owner)}; ${describeOperation(operation)}`;
     findings.add('one per write', message, [owner.id, operation.id]);
   }
+  checkCompacted(history.operations, findings);
   checkDense(history, truth, findings);
   return findings.list;
 }
@@ -65,6 +66,39 @@ function checkClients(operations: readonly Operation[], findings: Findings): voi
     const message = `revision ${revision} after ${seen}: ${describeOperation(before)}; ${describeOperation(operation)}`;
     findings.add('client', message, [before.id, operation.id]);
   }
+}
+
+/** What was compacted before a read was asked for is refused by it, at whatever member and in a transaction, too. */
+function checkCompacted(operations: readonly Operation[], findings: Findings): void {
+  const compactions = operations.filter(
+    (one): one is Operation & { kind: 'compact' } => one.kind === 'compact' && one.outcome.ok,
+  );
+  compactions.sort((a, b) => a.returnedMs - b.returnedMs);
+  const reads = operations.filter(isKv).filter((one) => one.outcome.ok && !isSerializable(one));
+  reads.sort((a, b) => a.invokedMs - b.invokedMs);
+  let highest: (typeof compactions)[number] | undefined;
+  let done = 0;
+  for (const read of reads) {
+    for (; (compactions[done]?.returnedMs ?? Number.POSITIVE_INFINITY) < read.invokedMs; done++) {
+      const one = compactions[done] as (typeof compactions)[number];
+      if (one.input.revision > (highest?.input.revision ?? 0)) highest = one;
+    }
+    const oldest = oldestRead(read);
+    if (highest === undefined || oldest === undefined || oldest >= highest.input.revision) continue;
+    const message = `revision ${oldest} was read: ${describeOperation(highest)}; ${describeOperation(read)}`;
+    findings.add('compacted', message, [highest.id, read.id]);
+  }
+}
+
+/** The oldest revision that it asked for by number and that was read; undefined if there is none. */
+function oldestRead(operation: KvOperation): number | undefined {
+  const { kind, input } = operation;
+  if (kind === 'get' || kind === 'range') return input.revision > 0 ? input.revision : undefined;
+  if (kind !== 'txn' || !operation.outcome.ok) return undefined;
+  const ran = operation.outcome.output.succeeded ? input.success : input.failure;
+  const asked = ran.flatMap((step) => (step.kind === 'get' ? (step.revision ?? 0) : []));
+  const past = asked.filter((revision) => revision > 0);
+  return past.length > 0 ? Math.min(...past) : undefined;
 }
 
 /** Where every write is known no number between is left out. */

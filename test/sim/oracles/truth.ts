@@ -1,4 +1,12 @@
-import type { History, KeyValue, KvOperation, WatchItem, WatchStream } from '../history.ts';
+import type {
+  AppliedWrite,
+  History,
+  KeyValue,
+  KvOperation,
+  WatchItem,
+  WatchStream,
+} from '../history.ts';
+import { writersOfDeletions } from './deletions.ts';
 import { type Effect, effectsOf, inRange, isKv, leaseId, possibleEffects } from './effects.ts';
 import { type Held, type KeyState, meet } from './key-model.ts';
 
@@ -15,13 +23,15 @@ export interface Revision {
   writer: KvOperation | undefined;
   /** A lease that went took the keys with it. */
   lease: string | undefined;
+  /** When a member applied it; undefined if that was not recorded. */
+  appliedMs?: number;
   /** It had no other effects than these. */
   isComplete: boolean;
 }
 
 /**
- * The one order of all writes as the history tells it: answers first, then the ends of leases, then watches for what
- * had no answer. Reads are judged by it and add nothing to it.
+ * The one order of all writes as the history tells it: answers first, then the ends of leases, then what members
+ * applied, if that was recorded, then watches for what is still not known. Reads are judged by it and add nothing to it.
  */
 export class Truth {
   readonly revisions = new Map<number, Revision>();
@@ -29,12 +39,20 @@ export class Truth {
   readonly lastRevision: number;
   /** Answered writes that claim a revision that another one has. */
   readonly rivals: { operation: KvOperation; revision: number }[] = [];
+  /** Answered writes, and ends of leases, whose members applied something else: what they applied. */
+  readonly untrue: { entry: Revision; applied: Effect[] }[] = [];
+  /** Deletions that were applied, and that none of those without an answer can have asked for. */
+  readonly orphans: Revision[] = [];
+  /** The members' own history tells of every revision: what has no revision there never took effect. */
+  readonly isExact: boolean;
   readonly #timelines = new Map<string, { from: number; state: KeyTruth }[]>();
 
   /** Keys that anything in the history may have written. */
   readonly #named = new Set<string>();
   /** Those that may be attached to a lease, so that they may go without anybody deleting them. */
   readonly #leased = new Set<string>();
+  /** Those that a transaction without an answer may have deleted. */
+  readonly #deletedInTxn = new Set<string>();
 
   constructor(history: History) {
     const operations = history.operations.filter(isKv);
@@ -44,10 +62,17 @@ export class Truth {
     }
     this.#claim(operations);
     this.#takeLeases(history);
+    this.#takeApplied(history.writes ?? []);
     this.#takeWatches(history.watches);
     this.#attribute(operations);
     this.lastRevision = lastRevision(history, this.revisions);
+    this.isExact = history.writes !== undefined && this.isComplete;
+    if (!this.isExact) this.#attributeDeletions(operations);
     this.#replay(operations, history);
+    if (!this.isExact) return;
+    const { writers, orphans } = writersOfDeletions(this, operations);
+    for (const [entry, writer] of writers) entry.writer = writer;
+    this.orphans.push(...orphans);
   }
 
   /** All that is known of the key after `revision` was applied. */
@@ -88,8 +113,9 @@ export class Truth {
     return true;
   }
 
-  mayHaveLease(key: string): boolean {
-    return this.#leased.has(key);
+  /** Whether a deletion of the key that took effect shows among the revisions as that and no other's. */
+  isDeletionTold(key: string): boolean {
+    return !this.#leased.has(key) && !this.#deletedInTxn.has(key);
   }
 
   #entry(revision: number): Revision {
@@ -124,6 +150,17 @@ export class Truth {
       if (entry.writer !== undefined) continue;
       entry.lease = leaseId(lease);
       entry.effects = keys.map((key) => ({ type: 'delete', key, value: '', lease: '0' }));
+      entry.isComplete = true;
+    }
+  }
+
+  #takeApplied(writes: readonly AppliedWrite[]): void {
+    for (const { atMs, revision, effects } of writes) {
+      const entry = this.#entry(revision);
+      entry.appliedMs = atMs;
+      const applied = effects.map((effect) => ({ ...effect, lease: leaseId(effect.lease) }));
+      if (!entry.isComplete) entry.effects = applied;
+      else if (!isSame(entry.effects, applied)) this.untrue.push({ entry, applied });
       entry.isComplete = true;
     }
   }
@@ -168,7 +205,6 @@ export class Truth {
       // A deletion may also be the end of a lease; a value was put by nobody but its writer.
       if (hasPut && candidates.size === 1) entry.writer = [...candidates][0];
     }
-    this.#attributeDeletions(operations);
   }
 
   /**
@@ -179,9 +215,15 @@ export class Truth {
     const lostOf = new Map<string, KvOperation[]>();
     for (const operation of operations) {
       const { kind, outcome, key } = operation;
-      if (kind !== 'delete' || outcome.ok || outcome.error === 'definite') continue;
-      lostOf.set(key, [...(lostOf.get(key) ?? []), operation]);
+      if (outcome.ok || outcome.error === 'definite') continue;
+      if (kind === 'delete') lostOf.set(key, [...(lostOf.get(key) ?? []), operation]);
+      else
+        for (const effect of possibleEffects(operation)) {
+          if (effect.type === 'delete') this.#deletedInTxn.add(effect.key);
+        }
     }
+    // A transaction may be the one that deleted it: then nobody can tell.
+    for (const key of this.#deletedInTxn) lostOf.delete(key);
     for (const lost of lostOf.values()) lost.sort((a, b) => b.invokedMs - a.invokedMs);
     const revisions = [...this.revisions.values()].sort((a, b) => a.revision - b.revision);
     for (const entry of revisions) {
@@ -234,6 +276,9 @@ export class Truth {
 }
 
 const next = (version: number | undefined) => (version === undefined ? undefined : version + 1);
+const isSame = (some: readonly Effect[], others: readonly Effect[]) =>
+  some.map(wholeName).sort().join('\n') === others.map(wholeName).sort().join('\n');
+const wholeName = (effect: Effect) => `${effectName(effect)}\n${effect.lease}`;
 const effectName = ({ type, key, value }: Effect) => `${type} ${key}\n${value}`;
 
 /** Keys that something without an answer may have changed: a write, or a lease. */

@@ -225,6 +225,12 @@ describe('prev_kv', () => {
     expect(
       rulesFor({ ...watch, items: watch.items.map((i) => ({ ...i, atMs: 5 })) }, history),
     ).toEqual([]);
+    // Where it is known what was compacted when, asking for it is no excuse.
+    const late = { ...history, compactions: [{ atMs: 6, revision: store.revision }] };
+    const items = watch.items.map((i) => ({ ...i, atMs: 5 }));
+    expect(rulesFor({ ...watch, items }, late)).toEqual(['prev_kv']);
+    const inTime = { ...history, compactions: [{ atMs: 5, revision: store.revision }] };
+    expect(rulesFor({ ...watch, items }, inTime)).toEqual([]);
   });
 });
 

@@ -252,7 +252,11 @@ class Follower {
   }
 
   #mayBeCompacted(revision: number, atMs: number): boolean {
-    return this.#history.operations.some(
+    const { compactions, operations } = this.#history;
+    if (compactions !== undefined) {
+      return compactions.some((one) => one.atMs <= atMs && one.revision > revision);
+    }
+    return operations.some(
       (operation) =>
         operation.kind === 'compact' &&
         operation.invokedMs <= atMs &&

@@ -1,6 +1,8 @@
 import { type Random, seededRandom } from '../../../../src-main/base/prng.ts';
 import type {
+  AppliedWrite,
   History,
+  KeyValue,
   KvOperation,
   TxnStep,
   WatchedEvent,
@@ -18,6 +20,8 @@ export interface Shape {
   unknownPercent: number;
   /** A watch of everything. */
   watched: boolean;
+  /** What members applied is recorded. */
+  applied?: boolean;
 }
 
 interface Planned {
@@ -32,12 +36,16 @@ export function legalHistory(shape: Shape): { history: History; store: Store } {
   const operations: KvOperation[] = [];
   const freeAt = Array.from({ length: shape.clients }, (_, i) => i);
   const pending: Planned[] = [];
+  const writes: AppliedWrite[] = [];
   const applyUntil = (atMs: number): void => {
     pending.sort((a, b) => (a.effectMs ?? 0) - (b.effectMs ?? 0));
     while (pending[0]?.effectMs !== undefined && pending[0].effectMs < atMs) {
-      const { operation } = pending.shift() as Planned;
+      const { operation, effectMs = 0 } = pending.shift() as Planned;
+      const before = store.events.length;
       const result = store.run(operation, laggedRevision(operation, store, random));
       if (operation.outcome.ok) operations[operation.id] = result;
+      const effects = store.events.slice(before).map(({ type, kv }) => ({ type, ...effectOf(kv) }));
+      if (effects.length > 0) writes.push({ atMs: effectMs, revision: store.revision, effects });
     }
   };
   for (let id = 0; id < shape.operations; id++) {
@@ -51,9 +59,12 @@ export function legalHistory(shape: Shape): { history: History; store: Store } {
   }
   applyUntil(Number.POSITIVE_INFINITY);
   const history = { ...emptyHistory(), seed: shape.seed, operations };
+  if (shape.applied === true) history.writes = writes;
   if (shape.watched) history.watches = [watchOfAll(store)];
   return { history, store };
 }
+
+const effectOf = ({ key, value, lease }: KeyValue) => ({ key, value, lease });
 
 function laggedRevision(operation: KvOperation, store: Store, random: Random): number {
   const lags = 'serializable' in operation.input && operation.input.serializable;

@@ -58,8 +58,10 @@ export class Store {
     const next = this.revision + 1;
     const before = this.events.length;
     const outputs = steps.map((step): TxnStepOutput => {
+      if (step.kind === 'get') {
+        return { kind: 'get', kv: this.at(step.key, step.revision || next) };
+      }
       const kv = this.at(step.key, next);
-      if (step.kind === 'get') return { kind: 'get', kv };
       if (step.kind === 'delete') {
         if (kv !== undefined) this.#record(step.key, undefined, kv, next);
         return { kind: 'delete', deleted: kv === undefined ? 0 : 1 };

@@ -262,6 +262,11 @@ export class RaftNode {
     return true;
   }
 
+  /** Index of a snapshot that was taken and is not in place of the state yet. */
+  get pendingSnapshot(): number | undefined {
+    return this.#core.snapshot?.meta.index;
+  }
+
   hasReady(): boolean {
     const core = this.#core;
     return (

@@ -28,13 +28,15 @@ interface Setup {
   ask(way: SnapshotSender): void;
 }
 
-function setup(): Setup {
+/** `pendingSnapshot`: the index of what Raft is said to have taken. */
+function setup(pendingSnapshot?: number): Setup {
   const cluster = new Cluster({ voters: 1 });
   cluster.elect(1);
   const raft = cluster.raft(1);
   const told: Message[] = [];
   const snapshots = new Snapshots({
-    ...{ dir, disk: systemDisk, clock: systemClock, store, state: raft, raft },
+    ...{ dir, disk: systemDisk, clock: systemClock, store, state: raft },
+    raft: { pendingSnapshot, snapshotMeta: (index) => raft.snapshotMeta(index) },
     step: (messages) => told.push(...messages),
     logger: silentLogger,
   });
@@ -88,7 +90,7 @@ test('while clients hold every view a member that lags waits, and nothing fails'
 });
 
 test('nobody reads the new state before all know that it is replaced', async () => {
-  const { snapshots, told } = setup();
+  const { snapshots, told } = setup(9);
   const source = await LmdbStateStore.open(join(dir, 'source'));
   const key = Buffer.from('k');
   source.put('meta', key, Buffer.from('new'));

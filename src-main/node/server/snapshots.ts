@@ -7,9 +7,9 @@ import type { StateMachine } from '../apply/types.ts';
 import type { RaftNode } from '../raft/index.ts';
 import type { SnapshotMeta } from '../raft/types.ts';
 import type { StateStore } from '../storage/types.ts';
-import { type WalFiles, writeAll } from '../wal/files.ts';
 import { GROUP } from './bootstrap.ts';
 import type { NodeDisk } from './io.ts';
+import { Reception } from './reception.ts';
 
 /** Snapshots sent at once: each one holds a read transaction open. */
 const MAX_SENDING = 2;
@@ -36,12 +36,12 @@ export class Snapshots {
   readonly #clock: Clock;
   readonly #store: Pick<StateStore, 'exportSnapshot' | 'importSnapshot'>;
   readonly #state: Pick<StateMachine, 'appliedIndex'>;
-  readonly #raft: Pick<RaftNode, 'snapshotMeta'>;
+  readonly #raft: Pick<RaftNode, 'snapshotMeta' | 'pendingSnapshot'>;
   readonly #step: (messages: Message[]) => void;
   readonly #logger: Logger;
   readonly #sending = new Set<bigint>();
   #spooled: Spooled | undefined;
-  #receiving = false;
+  #reception: Reception | undefined;
 
   constructor(deps: {
     dir: string;
@@ -49,7 +49,7 @@ export class Snapshots {
     clock: Clock;
     store: Pick<StateStore, 'exportSnapshot' | 'importSnapshot'>;
     state: Pick<StateMachine, 'appliedIndex'>;
-    raft: Pick<RaftNode, 'snapshotMeta'>;
+    raft: Pick<RaftNode, 'snapshotMeta' | 'pendingSnapshot'>;
     step(messages: Message[]): void;
     logger: Logger;
   }) {
@@ -112,11 +112,10 @@ export class Snapshots {
       throw new CodedError('PeerProtocol', 'snapshot without a message');
     }
     if (message.from !== from) throw new CodedError('PeerProtocol', 'snapshot from a third party');
-    if (this.#receiving) throw new CodedError('PeerBusy', 'another snapshot is being received');
-    this.#receiving = true;
+    const reception = await this.#begin(message.term);
     const path = join(this.#dir, `incoming-${meta.index}.snapshot`);
     try {
-      await spool(this.#disk.files, path, chunks);
+      await reception.spool(this.#disk.files, path, chunks);
       await new Promise<void>((resolve, reject) => {
         const cancelTimer = this.#clock.setTimer(ACCEPT_TIMEOUT_MS, () =>
           reject(new CodedError('PeerBusy', 'the snapshot was not taken: state is newer')),
@@ -130,12 +129,32 @@ export class Snapshots {
         // A state that is newer refuses the message and answers the leader by itself.
         if (meta.index <= this.#state.appliedIndex) settle();
         this.#step([message]);
+        // One of a leader of the past, or not newer, must not keep the next one waiting.
+        if (this.#raft.pendingSnapshot !== meta.index) {
+          settle(new CodedError('PeerBusy', 'the snapshot was not taken'));
+        }
       });
     } finally {
-      this.#receiving = false;
       this.#spooled = undefined;
-      await this.#disk.files.remove(path);
+      await this.#disk.files.remove(path).finally(() => {
+        this.#reception = undefined;
+        reception.end();
+      });
     }
+  }
+
+  /** One at a time; another one takes its place, or is refused. */
+  async #begin(term: number): Promise<Reception> {
+    const current = this.#reception;
+    if (current?.yieldsTo(term) === true) {
+      current.cancel(new CodedError('PeerBusy', 'another snapshot takes the place of this one'));
+      await current.ended;
+    }
+    if (this.#reception !== undefined) {
+      throw new CodedError('PeerBusy', 'another snapshot is being received');
+    }
+    this.#reception = new Reception(term);
+    return this.#reception;
   }
 
   /** Called by the driver once Raft took the snapshot. `replaced`: see StateStore. */
@@ -166,19 +185,6 @@ export class Snapshots {
 
   #report(message: Message, ok: boolean): void {
     this.#step([{ ...message, type: MessageType.SNAPSHOT_STATUS, from: message.to, reject: !ok }]);
-  }
-}
-
-async function spool(files: WalFiles, path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
-  const file = await files.create(path);
-  let position = 0;
-  try {
-    for await (const chunk of chunks) {
-      await writeAll(file, chunk, position);
-      position += chunk.length;
-    }
-  } finally {
-    await file.close();
   }
 }
 

@@ -19,8 +19,9 @@ const RETRY_MS = 200;
 
 /**
  * Asks the members named by --initial-cluster who is in the cluster that this node is to join. It must have been added
- * before: the cluster knows it by its peer URLs. A member that answers may not have heard of that yet, so it is asked
- * for some seconds. Rejects with JoinFailed, saying what to do.
+ * before: the cluster knows it by its peer URLs. Who answers may not have heard of that yet, so all are asked for some
+ * seconds; one that lags for good, or was removed without hearing of it, must not speak for the others. Rejects with
+ * JoinFailed, saying what to do.
  */
 export async function joinCluster(
   config: NodeConfig,
@@ -29,11 +30,8 @@ export async function joinCluster(
 ): Promise<JoinedCluster> {
   const deadlineMs = clock.nowMs() + JOIN_TIMEOUT_MS;
   for (;;) {
-    const answer = await askAny(config, network, logger);
-    const self = findSelf(config, answer);
-    if (self !== undefined) {
-      return { clusterId: answer.clusterId, memberId: self.ID, members: answer.members };
-    }
+    const joined = await askAll(config, network, logger);
+    if (joined !== undefined) return joined;
     if (clock.nowMs() >= deadlineMs) break;
     await new Promise<void>((resolve) => clock.setTimer(RETRY_MS, resolve));
   }
@@ -43,35 +41,34 @@ export async function joinCluster(
   });
 }
 
-function findSelf(config: NodeConfig, { members }: PeerMembers): Member | undefined {
-  const urls = sorted(config.initialAdvertisePeerUrls);
-  const self = members.find(({ peerURLs }) => sorted(peerURLs) === urls);
-  if (self !== undefined && self.name !== '' && self.name !== config.name) {
-    throw new CodedError('JoinFailed', `the peer URLs ${urls} belong to member ${self.name}`, {
-      hint: 'Use its --name, or other peer URLs.',
-    });
-  }
-  return self;
-}
-
-async function askAny(
+/** One after the other, until one knows this node; undefined if some answer and none of them does. */
+async function askAll(
   config: NodeConfig,
   network: NodeNetwork,
   logger: Logger,
-): Promise<PeerMembers> {
+): Promise<JoinedCluster | undefined> {
   const versions = { version: NODE_VERSION, apiVersion: ETCD_API_VERSION };
-  const own = new Set(config.initialAdvertisePeerUrls);
-  const urls = config.initialCluster
-    .filter(({ name }) => name !== config.name)
-    .flatMap(({ peerUrls }) => peerUrls)
-    .filter((url) => !own.has(url));
+  const urls = urlsOfOthers(config);
+  let answers = 0;
+  let conflict: CodedError | undefined;
   for (const url of urls) {
+    let answer: PeerMembers;
     try {
-      return await network.askMembers(parseUrl(url), versions);
+      answer = await network.askMembers(parseUrl(url), versions);
     } catch (error) {
       logger.warn('no answer from a member of the cluster', { url, reason: errorMessage(error) });
+      continue;
+    }
+    answers++;
+    const { clusterId, members } = answer;
+    const self = findSelf(config, members);
+    conflict ??= conflictOf(config, self);
+    if (self !== undefined && conflictOf(config, self) === undefined) {
+      return { clusterId, memberId: self.ID, members };
     }
   }
+  if (conflict !== undefined) throw conflict;
+  if (answers > 0) return undefined;
   throw new CodedError(
     'JoinFailed',
     urls.length === 0
@@ -79,6 +76,28 @@ async function askAny(
       : `no member of the cluster answered at ${urls.join()}`,
     { hint: 'Name the running members with --initial-cluster, and see that they run.' },
   );
+}
+
+function urlsOfOthers(config: NodeConfig): string[] {
+  const own = new Set(config.initialAdvertisePeerUrls);
+  return config.initialCluster
+    .filter(({ name }) => name !== config.name)
+    .flatMap(({ peerUrls }) => peerUrls)
+    .filter((url) => !own.has(url));
+}
+
+function findSelf(config: NodeConfig, members: readonly Member[]): Member | undefined {
+  const urls = sorted(config.initialAdvertisePeerUrls);
+  return members.find(({ peerURLs }) => sorted(peerURLs) === urls);
+}
+
+/** The URLs may be those of a member of another name. */
+function conflictOf(config: NodeConfig, self: Member | undefined): CodedError | undefined {
+  if (self === undefined || self.name === '' || self.name === config.name) return undefined;
+  const urls = sorted(config.initialAdvertisePeerUrls);
+  return new CodedError('JoinFailed', `the peer URLs ${urls} belong to member ${self.name}`, {
+    hint: 'Use its --name, or other peer URLs.',
+  });
 }
 
 function sorted(urls: readonly string[]): string {

@@ -21,7 +21,7 @@ export const LEASE_BUGS: readonly PlantedBug[] = [
   {
     name: 'old-leader-renews',
     breaks: 'A leader that was paused or cut off renews leases without proving that it still leads',
-    violates: ['lease: never early', 'lease: dead'],
+    violates: ['lease: never early', 'lease: dead', 'lease: alive'],
     edits: [
       {
         file: DESK,
@@ -111,7 +111,7 @@ export const LEASE_BUGS: readonly PlantedBug[] = [
   {
     name: 'lease-leaves-a-key',
     breaks: 'The end of a lease leaves the last of its keys',
-    violates: ['lease: outlives'],
+    violates: ['lease: outlives', 'linearizable: answer'],
     edits: [
       {
         file: 'src-main/node/apply/lease.ts',

@@ -91,14 +91,20 @@ export function encodeRecord(
  * where it stands, so that neither a copy elsewhere nor what an old file left behind counts.
  */
 export function recordAt(segment: Buffer, offset: number, sequence: number): Buffer | undefined {
+  const end = recordEnd(segment, offset);
+  if (end === undefined) return undefined;
+  const record = segment.subarray(offset, end);
+  if (record.readUInt32LE(12) !== recordCrc(record, sequence, offset)) return undefined;
+  return record;
+}
+
+/** Where a record at `offset` would end by its header; undefined if there is no header or no room. */
+export function recordEnd(segment: Buffer, offset: number): number | undefined {
   if (offset + RECORD_HEADER_BYTES > segment.length) return undefined;
   if (segment.readUInt32LE(offset) !== RECORD_MAGIC) return undefined;
   const bytes = RECORD_HEADER_BYTES + segment.readUInt32LE(offset + 4);
   const end = offset + Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
-  if (end > segment.length) return undefined;
-  const record = segment.subarray(offset, end);
-  if (record.readUInt32LE(12) !== recordCrc(record, sequence, offset)) return undefined;
-  return record;
+  return end > segment.length ? undefined : end;
 }
 
 /**
@@ -112,7 +118,7 @@ export function* decodeRecord(record: Buffer): Iterable<WalItem> {
     const group = record.readUInt32LE(at + 4);
     const body = at + ITEM_HEADER_BYTES;
     const next = body + record.readUInt32LE(at + 8);
-    assert(next <= end, 'an item reaches past its record');
+    if (next > end) throw new Error('an item reaches past its record');
     yield decodeItem(record, type, group, at, next);
     at = next;
   }
@@ -126,8 +132,10 @@ function decodeItem(
   end: number,
 ): WalItem {
   const body = at + ITEM_HEADER_BYTES;
+  const bodyBytes = end - body;
   switch (type) {
     case ITEM_METADATA:
+      if (bodyBytes !== METADATA_BYTES) throw wrongSize('metadata', bodyBytes);
       return {
         kind: 'metadata',
         metadata: {
@@ -136,17 +144,20 @@ function decodeItem(
         },
       };
     case ITEM_HARD_STATE: {
+      if (bodyBytes !== HARD_STATE_BYTES) throw wrongSize('a hard state', bodyBytes);
       const term = readU64(record, body);
       const commit = readU64(record, body + 16);
       const vote = record.readBigUInt64LE(body + 8);
       return { kind: 'hardState', group, hardState: { term, vote, commit } };
     }
     case ITEM_SNAPSHOT: {
+      if (bodyBytes < SNAPSHOT_FIXED_BYTES) throw wrongSize('a snapshot mark', bodyBytes);
       const confState = ConfState.decode(record.subarray(body + SNAPSHOT_FIXED_BYTES, end));
       const snapshot = { term: readU64(record, body), index: readU64(record, body + 8), confState };
       return { kind: 'snapshot', group, snapshot };
     }
     case ITEM_ENTRY: {
+      if (bodyBytes < ENTRY_FIXED_BYTES) throw wrongSize('an entry', bodyBytes);
       const entry: Entry = {
         term: readU64(record, body),
         index: readU64(record, body + 8),
@@ -158,6 +169,10 @@ function decodeItem(
     default:
       throw new Error(`unknown item type ${type}`);
   }
+}
+
+function wrongSize(what: string, bytes: number): Error {
+  return new Error(`${what} of ${bytes} bytes`);
 }
 
 function batchBytes(batch: WalBatch, confState: Uint8Array | undefined): number {
@@ -227,11 +242,16 @@ function writeItemHeader(
 
 /** Over everything but the CRC field, begun with the record's place. */
 function recordCrc(record: Buffer, sequence: number, offset: number): number {
+  const header = headerCrc(record.subarray(0, RECORD_HEADER_BYTES), sequence, offset);
+  return crc32(record.subarray(RECORD_HEADER_BYTES), header);
+}
+
+/** The CRC of a record up to its items: with theirs it gives the whole. */
+export function headerCrc(header: Buffer, sequence: number, offset: number): number {
   const place = Buffer.allocUnsafe(16);
   writeU64(place, sequence, 0);
   writeU64(place, offset, 8);
-  const header = crc32(record.subarray(0, 12), crc32(place));
-  return crc32(record.subarray(RECORD_HEADER_BYTES), header);
+  return crc32(header.subarray(0, 12), crc32(place));
 }
 
 /** Terms and indexes are exact as numbers up to 2^53; two halves are faster than a bigint. */
@@ -240,6 +260,9 @@ function writeU64(buffer: Buffer, value: number, at: number): void {
   buffer.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4);
 }
 
-export function readU64(buffer: Buffer, at: number): number {
-  return buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32;
+/** Throws for a number that would not be exact: nobody has written it. */
+function readU64(buffer: Buffer, at: number): number {
+  const value = buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32;
+  if (value > Number.MAX_SAFE_INTEGER) throw new Error('a number beyond 2^53');
+  return value;
 }

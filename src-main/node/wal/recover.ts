@@ -14,6 +14,7 @@ import {
   type WalItem,
 } from './format.ts';
 import { GroupReplay } from './group-state.ts';
+import { nextRecord } from './record-search.ts';
 import type { WalGroupState, WalMetadata, WalRecovery } from './types.ts';
 
 /** One file of the log and what it holds. */
@@ -159,14 +160,6 @@ function replayRecord(record: Buffer, at: number, segment: Segment, replay: Repl
     // Its CRC is right: somebody else wrote it.
     throw corrupt(segment.path, at, errorMessage(error));
   }
-}
-
-/** Offset of the first sound record at or after `from`. */
-function nextRecord(content: Buffer, from: number, sequence: number): number | undefined {
-  for (let at = from; at < content.length; at += ALIGNMENT_BYTES) {
-    if (recordAt(content, at, sequence) !== undefined) return at;
-  }
-  return undefined;
 }
 
 class Replay {

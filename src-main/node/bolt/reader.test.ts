@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
+  BRANCH_PAGE,
   BUCKET_FLAG,
   encodeMetaPage,
   FREELIST_PAGE,
@@ -158,5 +159,27 @@ describe('the digest behind a snapshot', () => {
     const wrong = Buffer.concat([bytes, digest]);
     wrong[PAGE_BYTES * 3 + 2000] = 0xff;
     await expect(check(wrong)).rejects.toThrow('digest does not match');
+  });
+
+  it('refuses a few pages that stand for more than anybody could walk', async () => {
+    // Each page has two children, both the next one: 2^28 ways to the leaf, which has no rows.
+    const levels = 28;
+    const root = 2;
+    const pages = root + levels + 1;
+    const bytes = Buffer.alloc(pages * PAGE_BYTES);
+    const meta = { pageBytes: PAGE_BYTES, rootPage: root, freelistPage: 0, pages, transaction: 1 };
+    for (const page of [0, 1]) encodeMetaPage(page, meta).copy(bytes, page * PAGE_BYTES);
+    for (let id = root; id < root + levels; id++) {
+      const page = bytes.subarray(id * PAGE_BYTES, (id + 1) * PAGE_BYTES);
+      writePageHeader(page, { id, flags: BRANCH_PAGE, count: 2, overflow: 0 });
+      for (const at of [16, 32]) {
+        page.writeUInt32LE(48 - at, at);
+        page.writeUInt32LE(1, at + 4);
+        page.writeBigUInt64LE(BigInt(id + 1), at + 8);
+      }
+    }
+    const leaf = { id: root + levels, flags: LEAF_PAGE, count: 0, overflow: 0 };
+    writePageHeader(bytes.subarray(leaf.id * PAGE_BYTES), leaf);
+    await expect(readAll(bytes)).rejects.toThrow(/a page that comes twice/);
   });
 });

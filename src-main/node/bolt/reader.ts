@@ -129,10 +129,14 @@ export class BoltFile {
     throw noBucket(this.path, bucket);
   }
 
-  /** All rows of a tree, depth first. That keys ascend also shows that no page is met twice. */
+  /**
+   * All rows of a tree, depth first. That keys ascend shows that no page with rows is met twice; of
+   * those without, a few could stand for more than anybody could walk, so all are counted.
+   */
   async *#walk(root: Node): AsyncGenerator<Element, undefined> {
     const path: { node: Node; next: number }[] = [{ node: root, next: 0 }];
     let last: Buffer | undefined;
+    let pages = 0;
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       if (top.next === top.node.count) {
         path.pop();
@@ -148,7 +152,10 @@ export class BoltFile {
         continue;
       }
       if (path.length >= MAX_DEPTH) throw boltInvalid(this.path, 'a tree without end');
-      path.push({ node: await this.#page(element.child), next: 0 });
+      const node = await this.#page(element.child);
+      pages += Math.ceil(node.bytes.length / this.#meta.pageBytes);
+      if (pages > this.#meta.pages) throw boltInvalid(this.path, 'a page that comes twice');
+      path.push({ node, next: 0 });
     }
     return undefined;
   }

@@ -75,6 +75,7 @@ export class GrpcCall implements StreamListener, CallContext {
     if (method.kind !== 'bidi') return;
     const requests = new BufferedRequests({
       context: this,
+      open: (message) => this.#reader.open(message),
       releaseCredit: (bytes) => stream.releaseCredit(bytes),
       fail: (error) => this.#fail(error),
     });
@@ -111,7 +112,7 @@ export class GrpcCall implements StreamListener, CallContext {
         this.#reader.push(bytes, (message) => this.#requests?.push(message));
         this.#requests.hold(bytes.length);
       } else {
-        this.#reader.push(bytes, (message) => this.#onOnlyRequest(message));
+        this.#reader.push(bytes, (message) => this.#onOnlyRequest(this.#reader.open(message)));
         // The size limit bounds what one request holds.
         this.#stream.releaseCredit(bytes.length);
       }

@@ -17,6 +17,20 @@ export function frameMessage(message: Buffer, write: (bytes: Buffer) => void): v
   if (!small) write(message);
 }
 
+/** So many small pieces of a message are made one: each costs a hundred bytes beside its own. */
+const MERGE_PIECES = 64;
+/** A piece above this is never moved before its message is whole. */
+const MERGE_BELOW_BYTES = 1024;
+
+/** A message as it came off the wire. One that is compressed is opened when it is taken. */
+export type WireMessage = Buffer | CompressedMessage;
+
+export interface CompressedMessage {
+  /** The octet before its length; any but 0. */
+  flag: number;
+  payload: Buffer;
+}
+
 /** Cuts what arrives on a stream into gRPC messages. */
 export class MessageReader {
   readonly #maxBytes: number;
@@ -24,6 +38,8 @@ export class MessageReader {
   readonly #encoding: string;
   /** Of a message that is not yet whole: at most its prefix and `maxBytes`, and one frame. */
   #partial: Buffer[] = [];
+  /** How many small pieces stand at the end of `#partial`; below MERGE_PIECES. */
+  #small = 0;
   #partialBytes = 0;
   #neededBytes = PREFIX_BYTES;
 
@@ -38,14 +54,14 @@ export class MessageReader {
   }
 
   /** Throws RpcError, after which the reader is of no more use. Messages are views where possible. */
-  push(data: Buffer, onMessage: (message: Buffer) => void): void {
+  push(data: Buffer, onMessage: (message: WireMessage) => void): void {
     let bytes = data;
     if (this.#partialBytes > 0) {
-      this.#partial.push(data);
-      this.#partialBytes += data.length;
+      this.#keep(data);
       if (this.#partialBytes < this.#neededBytes) return;
       bytes = Buffer.concat(this.#partial, this.#partialBytes);
       this.#partial = [];
+      this.#small = 0;
       this.#partialBytes = 0;
     }
     let at = 0;
@@ -61,15 +77,28 @@ export class MessageReader {
       const flag = bytes[at] ?? 0;
       const payload = bytes.subarray(at + PREFIX_BYTES, end);
       at = end;
-      onMessage(flag === 0 ? payload : this.#decompress(flag, payload));
+      onMessage(flag === 0 ? payload : { flag, payload });
     }
-    if (at === bytes.length) return;
-    this.#partial.push(bytes.subarray(at));
-    this.#partialBytes = bytes.length - at;
+    if (at < bytes.length) this.#keep(bytes.subarray(at));
   }
 
-  /** At once, so that messages keep their order; the limit bounds the time that it takes. */
-  #decompress(flag: number, payload: Buffer): Buffer {
+  #keep(piece: Buffer): void {
+    this.#partial.push(piece);
+    this.#partialBytes += piece.length;
+    this.#small = piece.length < MERGE_BELOW_BYTES ? this.#small + 1 : 0;
+    if (this.#small < MERGE_PIECES) return;
+    this.#partial.push(Buffer.concat(this.#partial.splice(-MERGE_PIECES)));
+    this.#small = 0;
+  }
+
+  /**
+   * The message itself. A few bytes may stand for a thousand times as many, so of those that wait
+   * none is opened. At once, so that they keep their order; the limit bounds the time that it takes.
+   * Throws RpcError.
+   */
+  open(message: WireMessage): Buffer {
+    if (Buffer.isBuffer(message)) return message;
+    const { flag, payload } = message;
     if (flag !== 1) throw new RpcError(RpcStatus.INTERNAL, `grpc: malformed message flag ${flag}`);
     if (this.#encoding === 'identity') {
       throw new RpcError(

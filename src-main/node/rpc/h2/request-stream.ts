@@ -1,9 +1,12 @@
 import { iterate } from '../iterate.ts';
 import type { RequestStream } from '../service.ts';
+import type { WireMessage } from './message-reader.ts';
 
 export interface RequestsHost {
   /** Its signal ends an iteration; only read if there is one. */
   readonly context: { readonly signal: AbortSignal };
+  /** Throws for one that is malformed. */
+  open(message: WireMessage): Buffer;
   releaseCredit(bytes: number): void;
   /** A listener threw. */
   fail(error: unknown): void;
@@ -15,7 +18,7 @@ export interface RequestsHost {
  */
 export class BufferedRequests implements RequestStream<Buffer> {
   readonly #host: RequestsHost;
-  #waiting: Buffer[] = [];
+  #waiting: WireMessage[] = [];
   #heldBytes = 0;
   #paused = false;
   #delivering = false;
@@ -52,7 +55,7 @@ export class BufferedRequests implements RequestStream<Buffer> {
     return iterate(this, this.#host.context.signal);
   }
 
-  push(message: Buffer): void {
+  push(message: WireMessage): void {
     this.#waiting.push(message);
     this.#deliver();
   }
@@ -82,7 +85,7 @@ export class BufferedRequests implements RequestStream<Buffer> {
       while (this.#flowing && at < this.#waiting.length) {
         const message = this.#waiting[at];
         at += 1;
-        if (message) this.#onMessage?.(message);
+        if (message) this.#onMessage?.(this.#host.open(message));
       }
       this.#waiting.splice(0, at);
       if (this.#ended && !this.#endTold && this.#flowing && this.#waiting.length === 0) {

@@ -23,3 +23,11 @@ test('a frame over the limit is refused before its bytes are taken in', () => {
   const reader = new FrameReader(10);
   expect(() => reader.push(Buffer.from([0, 0, 0, 11]))).toThrow(/11 bytes is over the limit/);
 });
+
+test('the first frame alone is judged by its limit', () => {
+  const hello = frame(Buffer.from('hello'));
+  const bytes = Buffer.concat([hello, frame(Buffer.alloc(100))]);
+  expect(String(new FrameReader(10).pushFirst(bytes))).toBe('hello');
+  expect(new FrameReader(10).pushFirst(hello.subarray(0, -1))).toBeUndefined();
+  expect(() => new FrameReader(4).pushFirst(bytes)).toThrow(/over the limit/);
+});

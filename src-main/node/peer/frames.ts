@@ -23,14 +23,27 @@ export class FrameReader {
 
   /** The frames that `chunk` completes. Throws PeerProtocol on a frame over the limit. */
   push(chunk: Buffer): Buffer[] {
+    this.#add(chunk);
+    const frames: Buffer[] = [];
+    for (let next = this.#next(); next !== undefined; next = this.#next()) frames.push(next);
+    return frames;
+  }
+
+  /** As `push`, for the first frame alone: what follows may have another limit. */
+  pushFirst(chunk: Buffer): Buffer | undefined {
+    this.#add(chunk);
+    return this.#next();
+  }
+
+  #add(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bufferedBytes += chunk.length;
-    const frames: Buffer[] = [];
-    for (;;) {
-      const size = this.#nextSize();
-      if (size === undefined || this.#bufferedBytes < HEADER_BYTES + size) return frames;
-      frames.push(this.#take(HEADER_BYTES + size).subarray(HEADER_BYTES));
-    }
+  }
+
+  #next(): Buffer | undefined {
+    const size = this.#nextSize();
+    if (size === undefined || this.#bufferedBytes < HEADER_BYTES + size) return undefined;
+    return this.#take(HEADER_BYTES + size).subarray(HEADER_BYTES);
   }
 
   #nextSize(): number | undefined {

@@ -92,7 +92,7 @@ export function readHello(socket: Socket): Promise<PeerHello> {
       chunks.push(chunk);
       const bytes = Buffer.concat(chunks);
       try {
-        const first = new FrameReader(MAX_HELLO_BYTES).push(bytes)[0];
+        const first = new FrameReader(MAX_HELLO_BYTES).pushFirst(bytes);
         if (first === undefined) return;
         const message = PeerHello.decode(first);
         done();

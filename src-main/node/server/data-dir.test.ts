@@ -89,6 +89,14 @@ test('half-made files go, all others stay', async () => {
   expect(readdirSync(dir)).toEqual(['member']);
 });
 
+test('a marker of another shape is refused, whatever JSON it is', async () => {
+  const shapes = [null, 7, 'x', [], {}, { ...marker, name: 7 }, { ...marker, clusterId: null }];
+  for (const shape of [...shapes, { format: 1 }, { ...marker, token: 1 }]) {
+    writeFileSync(join(dir, 'raftdeck-node.json'), JSON.stringify(shape));
+    await expect(readMarker(systemFiles, dir)).rejects.toMatchObject({ code: 'DataDirUnusable' });
+  }
+});
+
 test('a marker has its name on the disk, too, when it is written', async () => {
   const calls: string[] = [];
   const files: WalFiles = {

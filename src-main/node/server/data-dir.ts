@@ -65,15 +65,24 @@ export async function readMarker(files: WalFiles, dir: string): Promise<NodeMark
   const path = join(dir, MARKER);
   if (!(await files.list(dir)).includes(MARKER)) return undefined;
   try {
-    const marker = JSON.parse((await files.read(path)).toString()) as NodeMarker;
-    if (marker.format !== 1) throw new Error(`format ${String(marker.format)} is not 1`);
-    return marker;
+    return checkedMarker(JSON.parse((await files.read(path)).toString()));
   } catch (error) {
     throw new CodedError('DataDirUnusable', `${path} cannot be read: ${(error as Error).message}`, {
       hint: 'It was changed by hand or written by a newer version. Nothing was changed.',
       cause: error,
     });
   }
+}
+
+function checkedMarker(value: unknown): NodeMarker {
+  if (typeof value !== 'object' || value === null) throw new Error('it holds no object');
+  const marker = value as Partial<NodeMarker>;
+  if (marker.format !== 1) throw new Error(`format ${String(marker.format)} is not 1`);
+  for (const field of ['name', 'clusterId', 'memberId'] as const) {
+    if (typeof marker[field] !== 'string') throw new Error(`${field} is missing`);
+  }
+  if (!['string', 'undefined'].includes(typeof marker.token)) throw new Error('token is no text');
+  return marker as NodeMarker;
 }
 
 /** Keeps a member that was removed from coming back, also when its peers are gone. */

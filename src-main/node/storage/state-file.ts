@@ -16,6 +16,8 @@ const PAGE_SIZE_AT = 48;
 const LAST_PAGE_AT = 144;
 const MIN_PAGE_BYTES = 256;
 const MAX_PAGE_BYTES = 65_536;
+/** Far above any quota. A file that claims more is not made that long, even if only by a hole. */
+const MAX_STATE_BYTES = 2 ** 40;
 
 /** Throws StateCorrupt for a file that LMDB could not open. */
 export function checkStateFile(path: string): void {
@@ -26,18 +28,23 @@ export function checkStateFile(path: string): void {
     const isPageSize = pageBytes >= MIN_PAGE_BYTES && pageBytes <= MAX_PAGE_BYTES;
     const second = isPageSize ? readMeta(file, pageBytes) : undefined;
     if (first === undefined || second === undefined) {
-      throw storageError('StateCorrupt', `${path} is not a state file`, {
-        hint: 'Restore the folder from a backup, or remove this member and let it rejoin.',
-      });
+      throw stateCorrupt(`${path} is not a state file`);
     }
     // Touching a page behind the end would end the process, too: a file that was cut short gets
     // empty pages, which LMDB refuses with an error when it meets them. A sound file is shorter
     // only by free pages.
-    const pages = Math.max(lastPage(first), lastPage(second)) + 1;
-    if (fstatSync(file).size < pages * pageBytes) ftruncateSync(file, pages * pageBytes);
+    const bytes = (Math.max(lastPage(first), lastPage(second)) + 1) * pageBytes;
+    if (bytes > MAX_STATE_BYTES) throw stateCorrupt(`${path} says that it has ${bytes} bytes`);
+    if (fstatSync(file).size < bytes) ftruncateSync(file, bytes);
   } finally {
     closeSync(file);
   }
+}
+
+function stateCorrupt(message: string) {
+  return storageError('StateCorrupt', message, {
+    hint: 'Restore the folder from a backup, or remove this member and let it rejoin.',
+  });
 }
 
 function lastPage(meta: Buffer): number {

@@ -1,5 +1,6 @@
 /* Table `meta`: one row per subject. See README.md for the layouts and worked examples. */
 import { ConfState } from '../../../proto/raftdeck/raft.ts';
+import { decodeRow } from './corrupt-row.ts';
 import { readU64, U32_BYTES, U64_BYTES, writeU64 } from './numbers.ts';
 import { REVISION_KEY_BYTES } from './revisions.ts';
 
@@ -40,12 +41,12 @@ export function appliedSchemaVersion(row: Buffer): number {
 }
 
 export function decodeApplied(row: Buffer): AppliedMeta {
-  return {
+  return decodeRow('what is applied', row, APPLIED_BYTES, () => ({
     index: readU64(row, 1),
     term: readU64(row, 1 + U64_BYTES),
     revision: readU64(row, 1 + 2 * U64_BYTES),
     keyCount: readU64(row, 1 + 3 * U64_BYTES),
-  };
+  }));
 }
 
 /** finished <= running <= scheduled, where running is set. */
@@ -74,13 +75,13 @@ export function encodeCompaction(meta: CompactionMeta): Buffer {
 }
 
 export function decodeCompaction(row: Buffer): CompactionMeta {
-  return {
+  return decodeRow('the compaction', row, COMPACTION_BYTES, () => ({
     scheduled: readU64(row, 0),
     running: readU64(row, U64_BYTES),
     finished: readU64(row, 2 * U64_BYTES),
     cursorMain: readU64(row, 3 * U64_BYTES),
     cursorSub: row.readUInt32BE(COMPACTION_BYTES - U32_BYTES),
-  };
+  }));
 }
 
 export function encodeConfState(confState: ConfState): Buffer {
@@ -88,5 +89,5 @@ export function encodeConfState(confState: ConfState): Buffer {
 }
 
 export function decodeConfState(row: Buffer): ConfState {
-  return ConfState.decode(row);
+  return decodeRow('the configuration', row, undefined, () => ConfState.decode(row));
 }

@@ -1,3 +1,5 @@
+import { decodeRow } from './corrupt-row.ts';
+
 const TWO_32 = 2 ** 32;
 
 /**
@@ -24,5 +26,5 @@ export function idKey(id: bigint): Buffer {
 }
 
 export function decodeIdKey(key: Buffer): bigint {
-  return key.readBigUInt64BE();
+  return decodeRow('an id', key, U64_BYTES, () => key.readBigUInt64BE());
 }

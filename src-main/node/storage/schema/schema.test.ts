@@ -24,10 +24,11 @@ import {
   appliedSchemaVersion,
   decodeApplied,
   decodeCompaction,
+  decodeConfState,
   encodeApplied,
   encodeCompaction,
 } from './meta.ts';
-import { idKey, readU64, writeU64 } from './numbers.ts';
+import { decodeIdKey, idKey, readU64, writeU64 } from './numbers.ts';
 import {
   currentRowOf,
   encodeDelete,
@@ -43,6 +44,8 @@ import {
 import {
   alarmKey,
   decodeAlarmKey,
+  decodeLease,
+  decodeMember,
   leaseKeyBounds,
   leaseKeyKey,
   leaseKeyUserKey,
@@ -167,6 +170,30 @@ describe('escaped keys', () => {
       if (compareBytes(a, b) < 0) {
         expect(compareBytes(historyKey(a, 2 ** 50, 9), historyPrefix(b))).toBeLessThan(0);
       }
+    }
+  });
+});
+
+describe('corrupt rows', () => {
+  const refused = expect.objectContaining({ code: 'StateCorrupt' });
+
+  it('are refused whatever their length and bytes', () => {
+    const decoders: [(row: Buffer) => unknown, soundBytes: number][] = [
+      [decodeApplied, 33],
+      [decodeCompaction, 36],
+      [decodeAlarmKey, 12],
+      [decodeIdKey, 8],
+    ];
+    for (const [decode, soundBytes] of decoders) {
+      for (let bytes = 0; bytes < 50; bytes++) {
+        if (bytes === soundBytes) expect(() => decode(Buffer.alloc(bytes))).not.toThrow();
+        else expect(() => decode(Buffer.alloc(bytes))).toThrow(refused);
+      }
+    }
+    // A field that reaches beyond the row.
+    const torn = Buffer.from([0x0a, 0xff, 0xff, 0x03, 1]);
+    for (const decode of [decodeConfState, decodeLease, decodeMember]) {
+      expect(() => decode(torn)).toThrow(refused);
     }
   });
 });

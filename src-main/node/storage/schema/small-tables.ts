@@ -4,6 +4,7 @@
  */
 import { type AlarmMember, type AlarmType, Member } from '../../../proto/etcd/rpc.ts';
 import { LeaseRecord } from '../../../proto/raftdeck/internal.ts';
+import { decodeRow } from './corrupt-row.ts';
 import { idKey, U32_BYTES, U64_BYTES } from './numbers.ts';
 
 /**
@@ -17,7 +18,7 @@ export function encodeLease(record: LeaseRecord): Buffer {
 }
 
 export function decodeLease(row: Buffer): LeaseRecord {
-  return LeaseRecord.decode(row);
+  return decodeRow('a lease', row, undefined, () => LeaseRecord.decode(row));
 }
 
 /** Lease id, then the user key as it is: the keys of one lease lie together, in key order. */
@@ -49,10 +50,10 @@ export function alarmKey({ memberID, alarm }: AlarmMember): Buffer {
 }
 
 export function decodeAlarmKey(row: Buffer): AlarmMember {
-  return {
+  return decodeRow('an alarm', row, U64_BYTES + U32_BYTES, () => ({
     memberID: row.readBigUInt64BE(),
     alarm: row.readInt32BE(U64_BYTES) as AlarmType,
-  };
+  }));
 }
 
 export function encodeMember(member: Member): Buffer {
@@ -60,5 +61,5 @@ export function encodeMember(member: Member): Buffer {
 }
 
 export function decodeMember(row: Buffer): Member {
-  return Member.decode(row);
+  return decodeRow('a member', row, undefined, () => Member.decode(row));
 }

@@ -235,3 +235,20 @@ test('retention: hours, revisions, Go durations', () => {
   expect(parseRetention('periodic', '0')).toBe(0);
   expect(() => parseRetention('revision', '1h')).toThrow(/number of revisions/);
 });
+
+describe('flags without end', () => {
+  const seconds = (run: () => unknown) => {
+    const before = process.cpuUsage();
+    refusal(run);
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1e6;
+  };
+
+  test('a duration of very many digits is refused at once', () => {
+    expect(seconds(() => duration('1'.repeat(50_000)))).toBeLessThan(1);
+  });
+
+  test('the nearest name to a very long one is not searched for', () => {
+    expect(seconds(() => parse(`--${'n'.repeat(1_000_000)}=1`))).toBeLessThan(2);
+  });
+});

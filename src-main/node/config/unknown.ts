@@ -77,6 +77,8 @@ function hint(name: string, spell: (known: string) => string): string {
 
 function nearest(name: string): string | undefined {
   const ranked = Object.keys(FLAGS)
+    // The distance is at least that of the lengths; to count it for a very long name would take long.
+    .filter((known) => Math.abs(known.length - name.length) <= MAX_DISTANCE)
     .map((known) => ({ known, distance: editDistance(name, known) }))
     .filter(({ known, distance }) => distance <= Math.min(MAX_DISTANCE, known.length / 2))
     .sort((a, b) => a.distance - b.distance);

@@ -90,10 +90,14 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 /** setTimeout takes no more than 2^31 - 1 ms, and nobody waits longer than 24 days. */
 export const MAX_DURATION_MS: number = 2 ** 31 - 1;
 
+/** A longer one is none that anybody writes, and digits without end take without end to look at. */
+const MAX_DURATION_CHARS = 100;
+
 /** A duration as Go writes it, such as 1h30m, 1.5s or 0, in milliseconds. Negative ones are refused. */
 export function duration(value: string): number {
   if (/^[+-]?0$/.test(value)) return 0;
-  const parts = [...value.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
+  const text = value.length > MAX_DURATION_CHARS ? '' : value;
+  const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== value) {
     throw new ConfigError('it must be a duration such as 30s, 10m or 1h30m');
   }

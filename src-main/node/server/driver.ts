@@ -106,7 +106,13 @@ export class RaftDriver {
   /** Steps messages that came in and handles the outcome in this turn's run. */
   step(messages: Message[]): void {
     if (this.#stopped) return;
-    for (const message of messages) this.#o.raft.step(message);
+    try {
+      for (const message of messages) this.#o.raft.step(message);
+    } catch (error) {
+      // Whoever brought the messages might take it for a fault of theirs, and go on.
+      this.#fatal(error);
+      return;
+    }
     this.wake();
   }
 

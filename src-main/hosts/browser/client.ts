@@ -1,8 +1,9 @@
-import { decode, encode } from '@msgpack/msgpack';
+import { encode } from '@msgpack/msgpack';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../../base/logger.ts';
 import type { ServerFrame } from '../../contract/wire.ts';
 import type { App } from '../../services/app.ts';
+import { decodeFrame } from './frame-codec.ts';
 
 /**
  * Above this nothing more is read from a client until it has taken what was sent: no credits, no
@@ -49,7 +50,7 @@ export function serveClient(socket: WebSocket, app: App, logger: Logger): void {
     }
     let frame: unknown;
     try {
-      frame = decode(data);
+      frame = decodeFrame(data);
     } catch {
       socket.close(CLOSE_BAD_DATA, 'not MessagePack');
       return;

@@ -82,7 +82,7 @@ describe('the end of an expired lease', () => {
   beforeEach(() => leases.promote([lease(1n, 10)], 0));
   const ended = (id: bigint): (() => boolean) => {
     let done = false;
-    void leases.whenGone(id).then(() => {
+    void leases.whenSettled(id).then(() => {
       done = true;
     });
     return () => done;
@@ -99,7 +99,28 @@ describe('the end of an expired lease', () => {
     leases.revoked(1n);
     await settle();
     expect([first(), second(), leases.isExpired(1n)]).toEqual([true, true, false]);
-    await leases.whenGone(1n);
+    await leases.whenSettled(1n);
+  });
+
+  it('is not put off once it was named, whatever becomes of a renewal that is under way', () => {
+    leases.promote([lease(1n, 10, 4)], 0);
+    seconds(4);
+    expect(leases.expired(1)).toEqual([1n]);
+    leases.checkpointed(lease(1n, 10, 0));
+    expect(leases.isExpired(1n)).toBe(true);
+    expect(leases.renew(1n)).toBeUndefined();
+    expect(leases.timeToLive(1n)).toEqual({ ttl: 0, grantedTtl: 10 });
+    leases.granted(lease(1n, 10));
+    expect(leases.renew(1n)).toBe(10);
+  });
+
+  it('does not come if it got its time back before it was named', async () => {
+    leases.promote([lease(1n, 10, 4)], 0);
+    seconds(4);
+    const done = ended(1n);
+    leases.checkpointed(lease(1n, 10, 0));
+    await settle();
+    expect([done(), leases.isExpired(1n), leases.expired(1)]).toEqual([true, false, []]);
   });
 
   it('is no longer known to one that leads no more', async () => {

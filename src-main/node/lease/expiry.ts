@@ -34,6 +34,8 @@ class Lease {
   /** Seconds at the last checkpoint that is in the replicated state; 0 if there is none. */
   remainingTtl: number;
   expiresMs = 0;
+  /** It was named as expired: its revocation may be in the log, and nothing can prolong it any more. */
+  isEnding = false;
   readonly expiry: Due;
   readonly checkpoint: Due;
 
@@ -62,7 +64,7 @@ export class LeaseClock implements LeaseEvents {
   #expiries = new DueHeap<Due>();
   #checkpoints = new DueHeap<Due>();
   #leading = false;
-  /** Those who wait for the end of an expired lease. */
+  /** Those who wait for what becomes of an expired lease. */
   readonly #waiting = new Map<bigint, (() => void)[]>();
 
   /** `minimumTtl` in seconds: a shorter lease is treated as if it had that TTL. */
@@ -86,7 +88,7 @@ export class LeaseClock implements LeaseEvents {
     this.#leases.clear();
     this.#expiries = new DueHeap();
     this.#checkpoints = new DueHeap();
-    for (const id of [...this.#waiting.keys()]) this.#gone(id);
+    for (const id of [...this.#waiting.keys()]) this.#settle(id);
   }
 
   granted(view: LeaseView): void {
@@ -99,7 +101,7 @@ export class LeaseClock implements LeaseEvents {
     this.#leases.delete(id);
     this.#expiries.remove(lease.expiry);
     this.#checkpoints.remove(lease.checkpoint);
-    this.#gone(id);
+    this.#settle(id);
   }
 
   /**
@@ -118,15 +120,16 @@ export class LeaseClock implements LeaseEvents {
     if (lease.expiresMs - expiresMs > STALE_CHECKPOINT_MS) {
       this.#checkpoints.schedule(lease.checkpoint, now);
     }
-    if (left <= before || expiresMs <= lease.expiresMs) return;
+    if (left <= before || expiresMs <= lease.expiresMs || lease.isEnding) return;
     lease.expiresMs = expiresMs;
     this.#expiries.schedule(lease.expiry, expiresMs);
+    this.#settle(view.id);
   }
 
   /** Its time is up, but its revocation is not applied yet. */
   isExpired(id: bigint): boolean {
     const lease = this.#leases.get(id);
-    return lease !== undefined && lease.expiresMs <= this.#clock.nowMs();
+    return lease !== undefined && this.#isOver(lease);
   }
 
   /** The replicated state says that some of its time is used up. */
@@ -134,8 +137,8 @@ export class LeaseClock implements LeaseEvents {
     return (this.#leases.get(id)?.remainingTtl ?? 0) > 0;
   }
 
-  /** Resolves once the lease is revoked, or this member leads no more. */
-  whenGone(id: bigint): Promise<void> {
+  /** Resolves once the lease is revoked or got its time back after all, or this member leads no more. */
+  whenSettled(id: bigint): Promise<void> {
     if (!this.#leases.has(id)) return Promise.resolve();
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(id);
@@ -151,7 +154,7 @@ export class LeaseClock implements LeaseEvents {
   renew(id: bigint): number | undefined {
     const lease = this.#leases.get(id);
     const now = this.#clock.nowMs();
-    if (lease === undefined || lease.expiresMs <= now) return undefined;
+    if (lease === undefined || this.#isOver(lease)) return undefined;
     lease.expiresMs = now + lease.ttl * 1_000;
     this.#expiries.schedule(lease.expiry, lease.expiresMs);
     // A checkpoint of before the renewal would end it early under the next leader: it is taken back
@@ -164,7 +167,7 @@ export class LeaseClock implements LeaseEvents {
   timeToLive(id: bigint): { ttl: number; grantedTtl: number } | undefined {
     const lease = this.#leases.get(id);
     if (lease === undefined) return undefined;
-    const leftMs = Math.max(0, lease.expiresMs - this.#clock.nowMs());
+    const leftMs = this.#isOver(lease) ? 0 : lease.expiresMs - this.#clock.nowMs();
     return { ttl: Math.floor(leftMs / 1_000), grantedTtl: lease.ttl };
   }
 
@@ -178,6 +181,7 @@ export class LeaseClock implements LeaseEvents {
     for (let due = this.#expiries.peek(); ids.length < limit; due = this.#expiries.peek()) {
       if (due === undefined || due.dueMs > now) break;
       ids.push(due.lease.id);
+      due.lease.isEnding = true;
       this.#expiries.schedule(due, now + EXPIRED_RETRY_MS);
     }
     return ids;
@@ -207,7 +211,11 @@ export class LeaseClock implements LeaseEvents {
     return Math.min(expiry, checkpoint);
   }
 
-  #gone(id: bigint): void {
+  #isOver(lease: Lease): boolean {
+    return lease.isEnding || lease.expiresMs <= this.#clock.nowMs();
+  }
+
+  #settle(id: bigint): void {
     const waiting = this.#waiting.get(id) ?? [];
     this.#waiting.delete(id);
     for (const resolve of waiting) resolve();

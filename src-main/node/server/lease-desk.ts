@@ -91,8 +91,11 @@ export class LeaseDesk {
   /** As in etcd: "not found" is true when it is said, and what is granted holds at the next leader, too. */
   async #renew(call: PeerCall): Promise<PeerReply> {
     const { leaseId } = call;
-    if (this.#leases.isExpired(leaseId)) await this.#leases.whenGone(leaseId);
-    if (this.#leases.isCheckpointed(leaseId)) await this.#keeper.clearCheckpoint(leaseId);
+    if (this.#leases.isCheckpointed(leaseId) && !this.#leases.isExpired(leaseId)) {
+      await this.#keeper.clearCheckpoint(leaseId);
+    }
+    // Its time may have run out meanwhile.
+    if (this.#leases.isExpired(leaseId)) await this.#leases.whenSettled(leaseId);
     const ttl = this.#leases.renew(leaseId);
     if (!this.#keeper.leading) return replyTo(call, { notLeader: true });
     return replyTo(call, ttl === undefined ? {} : { found: true, ttl });

@@ -49,12 +49,12 @@ export const LEASE_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: EXPIRY,
-        find: 'if (lease === undefined || lease.expiresMs <= now) return undefined;',
+        find: 'if (lease === undefined || this.#isOver(lease)) return undefined;',
         replace: 'if (lease === undefined) return undefined;',
       },
       {
         file: DESK,
-        find: '    if (this.#leases.isExpired(leaseId)) await this.#leases.whenGone(leaseId);\n',
+        find: '    if (this.#leases.isExpired(leaseId)) await this.#leases.whenSettled(leaseId);\n',
         replace: '',
       },
     ],

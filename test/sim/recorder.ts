@@ -51,6 +51,8 @@ export class Recorder {
   readonly logs = new Map<SimMember, LogMirror>();
   /** By index, as the first member applied it: all others must have the same. */
   readonly #applied: AppliedEntry[] = [];
+  /** By index, the term that whoever applied it first was in: it was committed in that one or an earlier one. */
+  readonly #appliedIn: number[] = [];
   readonly #promises = new Promises();
   /** A member's configuration, and the one before. */
   readonly #voters = new Map<SimMember, () => (readonly bigint[])[]>();
@@ -269,17 +271,22 @@ export class Recorder {
     this.#leaders.set(term, id);
     const mirror = this.logs.get(member);
     if (mirror === undefined) return;
-    if (mirror.lastIndex < this.appliedIndex) {
-      const text = `leads in term ${term} with ${mirror.lastIndex}, applied is ${this.appliedIndex}`;
+    // One that is paused as it wins may find out when leaders of later terms have gone further.
+    const before = this.#appliedIn.findLastIndex((inTerm) => inTerm < term);
+    if (mirror.lastIndex < before) {
+      const text = `leads in term ${term} with ${mirror.lastIndex}, applied before was ${before}`;
       this.violation('leader completeness', member.name, text);
     }
-    this.#checkAgainstApplied(member, mirror, 'leader completeness');
+    this.#checkAgainstApplied(member, mirror, 'leader completeness', before);
   }
 
   /** Entries that somebody applied are committed: nobody may have others that it takes for committed. */
-  #checkAgainstApplied(member: SimMember, mirror: LogMirror, property: string): void {
-    const isLeader = property === 'leader completeness';
-    const upTo = isLeader ? this.appliedIndex : Math.min(mirror.commit, this.appliedIndex);
+  #checkAgainstApplied(
+    member: SimMember,
+    mirror: LogMirror,
+    property: string,
+    upTo = Math.min(mirror.commit, this.appliedIndex),
+  ): void {
     for (let index = mirror.firstIndex; index <= Math.min(upTo, mirror.lastIndex); index++) {
       const known = this.#applied[index];
       const term = mirror.term(index);
@@ -311,6 +318,7 @@ export class Recorder {
     const first = this.#applied[index];
     if (first === undefined) {
       this.#applied[index] = entry;
+      this.#appliedIn[index] = member.node?.raftStatus().term ?? Number.POSITIVE_INFINITY;
       return;
     }
     if (first.term === term && first.digest === digest && first.revision === revision) return;

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { createOwnServices } from './api/inspect.ts';
 import { createServices } from './api/services.ts';
 import { type NodeConfig, parseUrl } from './config.ts';
 import { createGateway } from './gateway/gateway.ts';
@@ -21,15 +22,16 @@ export async function listenForClients(
   clock: Clock = systemClock,
 ): Promise<ClientListener> {
   const stopping = new AbortController();
+  const etcdServices = createServices(node, {
+    logger,
+    clock,
+    stopping: stopping.signal,
+    watchProgressIntervalMs: config.watchProgressIntervalMs,
+    // etcd looks once in an election timeout, and ends streams when three in a row find no leader.
+    leaderCheckIntervalMs: config.electionTimeoutMs,
+  });
   const server: RpcServer = createH2Server({
-    services: createServices(node, {
-      logger,
-      clock,
-      stopping: stopping.signal,
-      watchProgressIntervalMs: config.watchProgressIntervalMs,
-      // etcd looks once in an election timeout, and ends streams when three in a row find no leader.
-      leaderCheckIntervalMs: config.electionTimeoutMs,
-    }),
+    services: [...etcdServices, ...createOwnServices(node)],
     listen: config.listenClientUrls.map(parseUrl),
     maxReceiveBytes: config.maxRequestBytes + GRPC_OVERHEAD_BYTES,
     http1: createGateway(node, {

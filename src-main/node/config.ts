@@ -4,7 +4,12 @@ import { ConfigError } from './config/errors.ts';
 import type { Settings } from './config/flags.ts';
 import { helpText } from './config/help.ts';
 import { readSettings } from './config/settings.ts';
-import { type AutoCompaction, type InitialMember, parseRetention } from './config/values.ts';
+import {
+  type AutoCompaction,
+  type InitialMember,
+  parseRetention,
+  parseUrl,
+} from './config/values.ts';
 import { NODE_VERSION } from './version.ts';
 
 export { ConfigError } from './config/errors.ts';
@@ -53,6 +58,8 @@ export interface NodeConfig {
   corruptCheckIntervalMs: number;
   /** Between progress notifications to an idle watcher. */
   watchProgressIntervalMs: number;
+  /** Clients may disturb this member's links and disk. */
+  faultLab: boolean;
   logLevel: LogLevel;
   /** Files to log to besides, or instead of, stderr. */
   logOutputs: string[];
@@ -79,6 +86,8 @@ function checkConfig(settings: Settings): NodeConfig {
   checkSelf(name, peerUrls, initialCluster);
   checkTiming(settings['heartbeat-interval'], settings['election-timeout']);
   const mode = settings['auto-compaction-mode'];
+  const faultLab = settings['experimental-fault-lab'];
+  if (faultLab) checkLoopback(settings['listen-client-urls']);
   return {
     name,
     dataDir: resolve(settings['data-dir'] ?? `${name}.raftdeck`),
@@ -108,6 +117,7 @@ function checkConfig(settings: Settings): NodeConfig {
     initialCorruptCheck: settings['experimental-initial-corrupt-check'],
     corruptCheckIntervalMs: settings['experimental-corrupt-check-time'],
     watchProgressIntervalMs: watchInterval(settings),
+    faultLab,
     logLevel: logLevel(settings['log-level']),
     logOutputs: settings['log-outputs'],
   };
@@ -137,6 +147,20 @@ function checkTiming(heartbeatMs: number, electionMs: number): void {
     );
   }
   if (electionMs > 50_000) throw new ConfigError(`--election-timeout ${electionMs} is over 50000`);
+}
+
+/** Whoever can reach a fault lab can take the member down. */
+function checkLoopback(clientUrls: string[]): void {
+  const open = clientUrls.find((url) => !isLoopback(parseUrl(url).host));
+  if (open === undefined) return;
+  throw new ConfigError(
+    `--experimental-fault-lab is for members that serve 127.0.0.1 alone, not ${open}`,
+    'Leave it out, or set --listen-client-urls to http://127.0.0.1:<port>.',
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 /** etcd's: 0 is the default, and less than a tenth of a second is a tenth of a second. */

@@ -4,9 +4,12 @@ import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { type ClientListener, listenForClients } from './client-listener.ts';
 import { type NodeConfig, parseNodeFlags } from './config.ts';
+import { Faults } from './faults/faults.ts';
+import { faultyIo } from './faults/faulty-io.ts';
 import { createNodeLogger } from './log.ts';
 import { openNode } from './server/bootstrap.ts';
 import { removeLeftovers, wideFolders } from './server/data-dir.ts';
+import type { NodeIo } from './server/io.ts';
 import { NodeServer } from './server/node-server.ts';
 import { systemIo } from './server/system-io.ts';
 
@@ -42,7 +45,7 @@ export async function runNode(args: string[], clock: Clock = systemClock): Promi
 }
 
 async function serve(config: NodeConfig, logger: Logger, clock: Clock): Promise<number> {
-  const io = systemIo(clock);
+  const { io, faults } = ioFor(config, clock);
   const opened = await openNode(config, io, logger);
   await tidyDataDir(config.dataDir, logger);
   let fail: (error: unknown) => void = () => {};
@@ -68,6 +71,7 @@ async function serve(config: NodeConfig, logger: Logger, clock: Clock): Promise<
     config,
     opened,
     logger,
+    faults,
     onFatal: fail,
     onRemoved: leave,
   });
@@ -90,6 +94,14 @@ async function serve(config: NodeConfig, logger: Logger, clock: Clock): Promise<
       );
     logger.info('stopped');
   }
+}
+
+/** With a fault lab everything goes through the faults that are in force; without one there is nothing in between. */
+function ioFor(config: NodeConfig, clock: Clock): { io: NodeIo; faults: Faults | undefined } {
+  const io = systemIo(clock);
+  if (!config.faultLab) return { io, faults: undefined };
+  const faults = new Faults(clock);
+  return { io: faultyIo(io, faults), faults };
 }
 
 /** Once the folder is ours: what a crash left goes, and folders that others may read are named. */

@@ -25,6 +25,7 @@ import {
 import { ElectionService } from '../proto/etcd/v3election.ts';
 import { LockService } from '../proto/etcd/v3lock.ts';
 import { HealthService } from '../proto/grpc/health.ts';
+import { FaultLabService, InspectService } from '../proto/raftdeck/inspect.ts';
 
 /** A method as the generated code defines it. */
 interface Method<Request, Response> {
@@ -102,3 +103,8 @@ export const LockClient = clientOf(LockService);
 export type LockClient = ClientOf<LockService>;
 export const HealthClient = clientOf(HealthService);
 export type HealthClient = ClientOf<HealthService>;
+/** Of our own nodes alone. */
+export const InspectClient = clientOf(InspectService);
+export type InspectClient = ClientOf<InspectService>;
+export const FaultLabClient = clientOf(FaultLabService);
+export type FaultLabClient = ClientOf<FaultLabService>;

@@ -24,8 +24,11 @@ import {
   WatchRequest,
   type WatchResponse,
 } from '../../src-main/proto/etcd/rpc.ts';
+import { FaultSet, type RaftResponse } from '../../src-main/proto/raftdeck/inspect.ts';
 import {
   ClusterClient,
+  FaultLabClient,
+  InspectClient,
   KVClient,
   LeaseClient,
   MaintenanceClient,
@@ -39,6 +42,8 @@ export class TestClient {
   readonly cluster: ClusterClient;
   readonly maintenance: MaintenanceClient;
   readonly watcher: WatchClient;
+  readonly inspector: InspectClient;
+  readonly faultLab: FaultLabClient;
   readonly #clients: Client[];
 
   constructor(url: string) {
@@ -54,7 +59,10 @@ export class TestClient {
     this.maintenance = new MaintenanceClient(address, insecure, options);
     this.watcher = new WatchClient(address, insecure, options);
     this.cluster = new ClusterClient(address, insecure, options);
-    this.#clients = [this.kv, this.lease, this.maintenance, this.watcher, this.cluster];
+    this.inspector = new InspectClient(address, insecure, options);
+    this.faultLab = new FaultLabClient(address, insecure, options);
+    const etcd = [this.kv, this.lease, this.maintenance, this.watcher, this.cluster];
+    this.#clients = [...etcd, this.inspector, this.faultLab];
   }
 
   put(key: string, value: string, timeoutMs = 10_000): Promise<PutResponse> {
@@ -70,6 +78,21 @@ export class TestClient {
   status(timeoutMs = 2_000): Promise<StatusResponse> {
     return call((done) =>
       this.maintenance.status(StatusRequest.create({}), new Metadata(), within(timeoutMs), done),
+    );
+  }
+
+  /** What etcd's status does not tell. */
+  inspect(afterEvent = 0, timeoutMs = 2_000): Promise<RaftResponse> {
+    return call((done) =>
+      this.inspector.raft({ afterEvent }, new Metadata(), within(timeoutMs), done),
+    );
+  }
+
+  /** Replaces the faults of that member; none heals it. */
+  setFaults(faults: Parameters<typeof FaultSet.fromPartial>[0], timeoutMs = 2_000) {
+    const request = FaultSet.fromPartial(faults);
+    return call<FaultSet>((done) =>
+      this.faultLab.set(request, new Metadata(), within(timeoutMs), done),
     );
   }
 

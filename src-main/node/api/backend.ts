@@ -1,5 +1,6 @@
 import type { CodedError } from '../../base/errors.ts';
 import type { Member, ResponseHeader } from '../../proto/etcd/rpc.ts';
+import type { RaftResponse } from '../../proto/raftdeck/inspect.ts';
 import type {
   ApplyResponses,
   InternalRequestBody,
@@ -7,6 +8,7 @@ import type {
   RequestKind,
   StateMachine,
 } from '../apply/types.ts';
+import type { Faults } from '../faults/faults.ts';
 import type { KvHash } from '../mvcc/hash.ts';
 import type { StoreSize } from '../storage/types.ts';
 
@@ -84,4 +86,12 @@ export interface Backend {
   hash(signal?: AbortSignal): Promise<{ hash: number; revision: number }>;
   /** Hands leadership to a voter. */
   moveLeader(target: bigint, signal?: AbortSignal): Promise<void>;
+}
+
+/** What our own services, which etcd does not have, need of the node. */
+export interface InspectBackend {
+  /** Raft as this member sees it, and what happened to it after the event of that number. */
+  inspectRaft(afterEvent: number): RaftResponse;
+  /** Undefined: this member cannot be disturbed. */
+  readonly faults: Faults | undefined;
 }

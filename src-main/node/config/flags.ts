@@ -116,6 +116,10 @@ export const FLAGS = {
     '0s',
     'least rest of a compaction after each of these; it rests three times as long as it worked',
   ),
+  'experimental-fault-lab': onOff(
+    false,
+    "let clients cut links, slow down or break the disk of this member (ours, not etcd's); on 127.0.0.1 only",
+  ),
   logger: flag('<kind>', choice('zap'), 'zap', 'zap: lines of JSON, the only kind there is'),
   'log-level': flag('<level>', choice(...LEVELS), 'info', `least level to log: ${LEVELS.join()}`),
   'log-outputs': flag('<list>', list, 'stderr', 'default, stderr, stdout or files'),

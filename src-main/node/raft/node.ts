@@ -415,6 +415,8 @@ export class RaftNode {
       lastIndex: core.log.lastIndex,
       lastTerm: core.log.lastTerm,
       confState: this.confState,
+      electionElapsed: core.electionElapsed,
+      electionTimeout: core.electionTimeout,
       progress: [...core.progress.values()].map((progress) => progress.view()),
     };
   }

@@ -106,6 +106,10 @@ export interface RaftStatus {
   lastIndex: number;
   lastTerm: number;
   confState: ConfState;
+  /** Ticks since a leader was heard, a vote was given or an election began; on a leader, since its last check. */
+  electionElapsed: number;
+  /** Ticks after which this term's election begins, as drawn. */
+  electionTimeout: number;
   progress: ProgressView[];
 }
 

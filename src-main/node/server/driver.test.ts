@@ -67,6 +67,7 @@ test('a broken invariant stops the node, and is not blamed on whoever sent the m
       send: () => {},
       sendSnapshot: () => {},
       installSnapshot: () => Promise.reject(new Error('not asked for')),
+      onInstalled: () => {},
       onLeadership: (_leader, role) => {
         if (role === 'leader') leads();
       },

@@ -38,6 +38,8 @@ export interface DriverOptions {
   sendSnapshot(message: Message): void;
   /** The data of a snapshot that Raft accepted: puts it in place of the state, and calls `replaced` in that turn. */
   installSnapshot(meta: SnapshotMeta, replaced: () => void): Promise<void>;
+  /** The snapshot is the state now, and the log knows. */
+  onInstalled(meta: SnapshotMeta): void;
   onLeadership(leader: bigint, role: Role, term: number): void;
   onApplied(index: number): void;
   /** The node cannot go on: a failed write, a failed apply. */
@@ -338,6 +340,7 @@ export class RaftDriver {
     this.#installing = false;
     this.reads.applied(index);
     this.#o.onApplied(index);
+    this.#o.onInstalled(meta);
     logger.info('snapshot installed', { index, term });
     this.wake();
   }

@@ -8,6 +8,7 @@ import type { Role } from '../raft/types.ts';
 import { GROUP, type Opened } from './bootstrap.ts';
 import { RaftDriver } from './driver.ts';
 import { HistoryCompactor } from './history-compactor.ts';
+import type { Inspector } from './inspector.ts';
 import type { NodeIo } from './io.ts';
 import { LogCompactor } from './log-compactor.ts';
 import { type Applied, nodeError, Proposals } from './proposals.ts';
@@ -22,6 +23,7 @@ export interface RaftGroupDeps extends Omit<NodeIo, 'network'> {
   config: NodeConfig;
   opened: Opened;
   logger: Logger;
+  inspector: Inspector;
   send(messages: Message[]): void;
   sendSnapshot(to: bigint, header: SnapshotHeader, chunks: AsyncIterable<Buffer>): Promise<void>;
   onLeadership(leader: bigint, role: Role, term: number): void;
@@ -79,6 +81,7 @@ export class RaftGroup {
       clock: deps.clock,
       step: (messages) => this.driver.step(messages),
       logger,
+      events: deps.inspector.events,
     });
     this.driver = this.#makeDriver(tickMs);
     this.history = new HistoryCompactor(
@@ -169,6 +172,7 @@ export class RaftGroup {
       send,
       sendSnapshot: (message) => this.snapshots.send(message, sendSnapshot),
       installSnapshot: (meta, replaced) => this.snapshots.install(meta, replaced),
+      onInstalled: ({ index, term }) => this.#deps.inspector.snapshotInstalled(index, term),
       onLeadership: (leader, role, term) => this.#deps.onLeadership(leader, role, term),
       onApplied: (index) => this.#afterApply(index),
       onFatal,

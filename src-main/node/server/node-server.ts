@@ -2,11 +2,19 @@ import { idToHex } from '../../base/bytes.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { AlarmType, type Member, type ResponseHeader } from '../../proto/etcd/rpc.ts';
+import { EventKind, type RaftResponse } from '../../proto/raftdeck/inspect.ts';
 import { type PeerCall, PeerCall_Kind, type PeerReply } from '../../proto/raftdeck/raft.ts';
-import type { Backend, NodeLimits, NodeStatus, StateSnapshot } from '../api/backend.ts';
+import type {
+  Backend,
+  InspectBackend,
+  NodeLimits,
+  NodeStatus,
+  StateSnapshot,
+} from '../api/backend.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { ApplyResponses, InternalRequestBody, RequestKind } from '../apply/types.ts';
 import type { NodeConfig } from '../config.ts';
+import type { Faults } from '../faults/faults.ts';
 import type { KvHash } from '../mvcc/hash.ts';
 import type { RaftStatus, Role } from '../raft/types.ts';
 import type { StoreSize } from '../storage/types.ts';
@@ -15,6 +23,7 @@ import type { Opened } from './bootstrap.ts';
 import { ClientSnapshots } from './client-snapshots.ts';
 import { CorruptionChecker } from './corruption-check.ts';
 import { RaftGroup } from './group.ts';
+import { Inspector } from './inspector.ts';
 import type { NodeIo } from './io.ts';
 import { LeaseDesk } from './lease-desk.ts';
 import { MembershipDesk } from './membership-desk.ts';
@@ -28,18 +37,22 @@ export interface NodeServerDeps extends NodeIo {
   config: NodeConfig;
   opened: Opened;
   logger: Logger;
+  /** What `io` is disturbed by, where clients may do that. */
+  faults?: Faults | undefined;
   onFatal(error: unknown): void;
   /** This member was removed from the cluster: it must stop, and not start again. */
   onRemoved(): void;
 }
 
 /** One running member: its Raft group, its peers, what the leader has to do, and the face that the API sees. */
-export class NodeServer implements Backend {
+export class NodeServer implements Backend, InspectBackend {
   readonly clusterId: bigint;
   readonly memberId: bigint;
   readonly state: BatchingStateMachine;
   readonly limits: NodeLimits;
+  readonly faults: Faults | undefined;
   readonly #deps: NodeServerDeps;
+  readonly #inspector: Inspector;
   readonly #group: RaftGroup;
   readonly #peers: Peers;
   readonly #clientSnapshots: ClientSnapshots;
@@ -63,19 +76,30 @@ export class NodeServer implements Backend {
     this.memberId = identity.memberId;
     this.state = state;
     this.limits = { maxTxnOps: config.maxTxnOps, maxRequestBytes: config.maxRequestBytes };
+    this.faults = deps.faults;
     const propose = (request: InternalRequestBody) => this.#group.propose(request);
     const self = { memberId: this.memberId, state, clock, logger, propose };
+    const { clusterId, memberId, faults } = this;
+    const inspector = new Inspector({ ...deps, clusterId, memberId, wal: opened.wal, faults });
+    this.#inspector = inspector;
     this.#peers = new Peers({
       ...deps,
       ...self,
       identity,
       group: () => this.#group,
+      received: (from, messages) => inspector.received(from, messages),
+      membersChanged: () =>
+        inspector.events.add(EventKind.CONF_CHANGE, { index: state.appliedIndex }),
       answer: (call) => this.#answer(call),
     });
     const { transport, calls } = this.#peers;
     this.#group = new RaftGroup({
       ...deps,
-      send: (messages) => this.#peers.send(messages),
+      inspector,
+      send: (messages) => {
+        inspector.sent(messages);
+        this.#peers.send(messages);
+      },
       sendSnapshot: (to, header, chunks) => transport.sendSnapshot(to, header, chunks),
       onLeadership: (leader, role, term) => this.#leadershipChanged(leader, role, term),
       onApplied: () => this.#peers.membershipMayHaveChanged(),
@@ -244,6 +268,15 @@ export class NodeServer implements Backend {
     };
   }
 
+  inspectRaft(afterEvent: number): RaftResponse {
+    const { raft, driver } = this.#group;
+    const { isInstalling } = driver;
+    const { isLearner } = this;
+    const { appliedIndex } = this.state;
+    const peers = this.#peers.transport;
+    return this.#inspector.view({ raft, peers, isLearner, isInstalling, appliedIndex }, afterEvent);
+  }
+
   raftStatus(): RaftStatus {
     return this.#group.raft.status();
   }
@@ -305,6 +338,7 @@ export class NodeServer implements Backend {
 
   #leadershipChanged(leader: bigint, role: Role, term: number): void {
     const { logger } = this.#deps;
+    this.#inspector.leadership(leader, role, term);
     if (leader !== this.#leader) {
       if (leader !== 0n) this.#leaderChanges++;
       this.#leader = leader;

@@ -41,6 +41,8 @@ test('a member that cannot note its removal stops with that failure, and not by 
       group: () => {
         throw new Error('not asked for');
       },
+      received: () => {},
+      membersChanged: () => {},
       answer: () => Promise.reject(new Error('not asked')),
       propose: async () => {},
       onFatal: resolve,

@@ -20,6 +20,10 @@ export interface PeersDeps extends Pick<NodeIo, 'clock' | 'disk' | 'network'> {
   state: StateMachine;
   logger: Logger;
   group(): RaftGroup;
+  /** Another member's messages are about to be handled. */
+  received(from: bigint, messages: Message[]): void;
+  /** Who is a member, or votes, is not as before. */
+  membersChanged(): void;
   /** Another member's question. */
   answer(call: PeerCall): Promise<PeerReply>;
   propose(request: InternalRequestBody): Promise<unknown>;
@@ -90,6 +94,7 @@ export class Peers {
       .join();
     if (seen === this.#membersSeen) return;
     this.#membersSeen = seen;
+    this.#deps.membersChanged();
     this.#isLearner = members.some(({ ID, isLearner }) => ID === identity.memberId && isLearner);
     const peers: PeerAddress[] = members
       .filter(({ ID, peerURLs }) => ID !== identity.memberId && peerURLs.length > 0)
@@ -125,14 +130,16 @@ export class Peers {
   }
 
   #handler(): PeerHandler {
-    const { state, identity, group } = this.#deps;
+    const { state, identity, group, received } = this.#deps;
     return {
       isRemoved: (id) => state.isRemoved(id),
       members: () => ({ clusterId: identity.clusterId, members: state.members() }),
       connected: () => this.decideClusterVersion(),
       removed: () => this.#leave(),
-      messages: (index, _from, messages) => {
-        if (index === GROUP) group().receive(messages);
+      messages: (index, from, messages) => {
+        if (index !== GROUP) return;
+        received(from, messages);
+        group().receive(messages);
       },
       calls: (from, calls) => {
         for (const call of calls) void this.#answer(from, call);

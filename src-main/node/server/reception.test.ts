@@ -38,6 +38,7 @@ describe('a snapshot that comes in', () => {
       } as unknown as NodeDisk,
       state: { appliedIndex: 9 },
       raft: raft as never,
+      events: { add: () => {} },
       step: ([message]) => {
         const index = message?.snapshot?.index ?? 0;
         raft.term = Math.max(raft.term, message?.term ?? 0);

@@ -7,6 +7,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { Message, MessageType } from '../../proto/raftdeck/raft.ts';
 import { Cluster } from '../raft/testing/cluster.ts';
 import { LmdbStateStore, MAX_VIEWS } from '../storage/lmdb-store.ts';
+import { RaftEvents } from './raft-events.ts';
 import { type SnapshotSender, Snapshots } from './snapshots.ts';
 import { systemDisk } from './system-io.ts';
 
@@ -24,6 +25,7 @@ afterEach(async () => {
 interface Setup {
   snapshots: Snapshots;
   told: Message[];
+  events: RaftEvents;
   /** Raft asks for a snapshot for another member. */
   ask(way: SnapshotSender): void;
 }
@@ -34,14 +36,16 @@ function setup(pendingSnapshot?: number): Setup {
   cluster.elect(1);
   const raft = cluster.raft(1);
   const told: Message[] = [];
+  const events = new RaftEvents(() => 0);
   const snapshots = new Snapshots({
     ...{ dir, disk: systemDisk, clock: systemClock, store, state: raft },
     raft: { pendingSnapshot, snapshotMeta: (index) => raft.snapshotMeta(index) },
     step: (messages) => told.push(...messages),
     logger: silentLogger,
+    events,
   });
   const message = Message.fromPartial({ type: MessageType.SNAPSHOT, from: 1n, to: 2n });
-  return { snapshots, told, ask: (way) => snapshots.send(message, way) };
+  return { snapshots, told, events, ask: (way) => snapshots.send(message, way) };
 }
 
 async function openViews(count: number): Promise<void> {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import { EventKind } from '../../proto/raftdeck/inspect.ts';
 import { type Message, MessageType, type SnapshotHeader } from '../../proto/raftdeck/raft.ts';
 import type { StateMachine } from '../apply/types.ts';
 import type { RaftNode } from '../raft/index.ts';
@@ -9,6 +10,7 @@ import type { SnapshotMeta } from '../raft/types.ts';
 import type { StateStore } from '../storage/types.ts';
 import { GROUP } from './bootstrap.ts';
 import type { NodeDisk } from './io.ts';
+import type { RaftEvents } from './raft-events.ts';
 import { Reception } from './reception.ts';
 
 /** Snapshots sent at once: each one holds a read transaction open. */
@@ -39,6 +41,7 @@ export class Snapshots {
   readonly #raft: Pick<RaftNode, 'snapshotMeta' | 'pendingSnapshot'>;
   readonly #step: (messages: Message[]) => void;
   readonly #logger: Logger;
+  readonly #events: Pick<RaftEvents, 'add'>;
   readonly #sending = new Set<bigint>();
   #spooled: Spooled | undefined;
   #reception: Reception | undefined;
@@ -52,6 +55,7 @@ export class Snapshots {
     raft: Pick<RaftNode, 'snapshotMeta' | 'pendingSnapshot'>;
     step(messages: Message[]): void;
     logger: Logger;
+    events: Pick<RaftEvents, 'add'>;
   }) {
     this.#dir = deps.dir;
     this.#disk = deps.disk;
@@ -61,6 +65,7 @@ export class Snapshots {
     this.#raft = deps.raft;
     this.#step = deps.step;
     this.#logger = deps.logger;
+    this.#events = deps.events;
   }
 
   /** Streams the state as it is now to the member that `message` names, and tells Raft how it went. */
@@ -86,10 +91,12 @@ export class Snapshots {
       .then(
         () => {
           this.#logger.info('snapshot sent', { peer, index: snapshot.index });
+          this.#note(EventKind.SNAPSHOT_SENT, message.to, snapshot);
           this.#report(message, true);
         },
         (error: unknown) => {
           this.#logger.warn('snapshot not sent', { peer, reason: errorMessage(error) });
+          this.#note(EventKind.SNAPSHOT_FAILED, message.to, snapshot);
           this.#report(message, false);
         },
       )
@@ -181,6 +188,10 @@ export class Snapshots {
       this.#logger.warn('snapshot not sent', { peer, reason: error.message });
       return undefined;
     }
+  }
+
+  #note(kind: EventKind, member: bigint, { index, term }: SnapshotMeta): void {
+    this.#events.add(kind, { member, index, term });
   }
 
   #report(message: Message, ok: boolean): void {

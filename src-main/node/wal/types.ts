@@ -40,5 +40,7 @@ export interface WriteAheadLog {
   append(batches: WalBatch[]): Promise<void>;
   /** Drops the segments that hold nothing after each group's last snapshot mark. */
   releaseSegments(): Promise<void>;
+  /** Of the segments on disk. */
+  size(): { bytes: number; segments: number };
   close(): Promise<void>;
 }

@@ -131,6 +131,11 @@ class SegmentedLog implements WriteAheadLog {
     this.#segmentBytes = segmentBytes;
   }
 
+  size(): { bytes: number; segments: number } {
+    const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return { bytes, segments: this.#segments.length };
+  }
+
   begin(initial: WalBatch[]): Promise<void> {
     return this.#exclusive(() => this.#startSegment(1, initial));
   }

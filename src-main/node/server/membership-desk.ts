@@ -144,14 +144,33 @@ export class MembershipDesk {
       context: Buffer.from(context),
     };
     const settled = applied.then(noop, noop);
+    let tries = 0;
     while (proposals.isWaiting(id)) {
       const result = proposeConfChange(change);
       if (result === 'invalidConfChange') proposals.refuse(id, this.#whyInvalid(member.ID));
       const proposed = result === 'ok' || result === 'forwarded';
+      if (proposed) tries++;
       await Promise.race([settled, this.#sleep(proposed ? electionTimeoutMs : RETRY_MS)]);
     }
-    await applied;
+    await applied.catch((error: unknown) => {
+      // The first try may have come with a snapshot, which tells nobody: the second one is refused because of it.
+      if (
+        tries < 2 ||
+        !isNodeError(error) ||
+        !REPEATED.has(error.code) ||
+        !this.#is(type, member)
+      ) {
+        throw error;
+      }
+    });
     logger.info('membership changed', { member: member.ID.toString(16), type, promote });
+  }
+
+  /** Whether the members are as the change would have them. */
+  #is(type: Change, { ID }: Member): boolean {
+    const known = this.#deps.state.members().find((member) => member.ID === ID);
+    if (type === Change.REMOVE) return known === undefined;
+    return known !== undefined && (type === Change.ADD_LEARNER || !known.isLearner);
   }
 
   /** What the checks look at, as it is now. */
@@ -178,6 +197,12 @@ export class MembershipDesk {
   }
 }
 
+/** What a change is answered that was made before. */
+const REPEATED: ReadonlySet<NodeErrorCode> = new Set([
+  'MemberExist',
+  'MemberNotFound',
+  'MemberNotLearner',
+]);
 const CODES: ReadonlySet<string> = new Set(NODE_ERROR_CODES);
 
 function isCode(code: string): code is NodeErrorCode {

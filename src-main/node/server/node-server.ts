@@ -1,7 +1,7 @@
 import { idToHex } from '../../base/bytes.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import { AlarmType, type Member, type ResponseHeader } from '../../proto/etcd/rpc.ts';
+import type { Member, ResponseHeader } from '../../proto/etcd/rpc.ts';
 import { EventKind, type RaftResponse } from '../../proto/raftdeck/inspect.ts';
 import { type PeerCall, PeerCall_Kind, type PeerReply } from '../../proto/raftdeck/raft.ts';
 import type {
@@ -27,6 +27,7 @@ import { Inspector } from './inspector.ts';
 import type { NodeIo } from './io.ts';
 import { LeaseDesk } from './lease-desk.ts';
 import { MembershipDesk } from './membership-desk.ts';
+import { nodeStatus } from './node-status.ts';
 import { Peers } from './peers.ts';
 import { Publisher } from './publisher.ts';
 import { QuotaGate } from './quota-gate.ts';
@@ -252,20 +253,9 @@ export class NodeServer implements Backend, InspectBackend {
   }
 
   status(): NodeStatus {
-    const { leader, term, commit } = this.#group.raft.status();
-    const errors = leader === 0n ? ['etcdserver: no leader'] : [];
-    for (const { memberID, alarm } of this.state.alarms()) {
-      const type = alarm === AlarmType.NOSPACE ? 'NOSPACE' : 'CORRUPT';
-      errors.push(`memberID:${memberID} alarm:${type} `);
-    }
-    return {
-      leader,
-      raftTerm: term,
-      commitIndex: commit,
-      appliedIndex: this.state.appliedIndex,
-      isLearner: this.isLearner,
-      errors,
-    };
+    const { appliedIndex } = this.state;
+    const state = { appliedIndex, alarms: this.state.alarms() };
+    return nodeStatus(this.#group.raft.status(), state, this.isLearner);
   }
 
   inspectRaft(afterEvent: number): RaftResponse {

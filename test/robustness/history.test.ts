@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { saveHistory } from './history/history-file.ts';
-import { describeReport, judge } from './history/report.ts';
+import { describeReport, isGood, judge } from './history/report.ts';
 import { runRealCluster } from './history/run.ts';
 
 const SECONDS = 45;
@@ -10,12 +10,12 @@ const TIMEOUT_MS = 300_000;
 test('real members that are killed, stopped, cut off, filled up and replaced keep their promises', {
   timeout: TIMEOUT_MS,
 }, async () => {
-  const history = await runRealCluster({ seed: 1, seconds: SECONDS, engine: 'raftdeck' });
-  const report = judge(history);
+  const run = await runRealCluster({ seed: 1, seconds: SECONDS, engine: 'raftdeck' });
+  const report = judge(run.history, run.failure);
   const summary = describeReport(report);
   console.log(summary);
-  if (report.violations.length > 0) console.log(`history: ${saveHistory(history)}`);
-  expect(report.violations, summary).toEqual([]);
+  if (!isGood(report)) console.log(`history: ${saveHistory(run.history, run.logs)}`);
+  expect(isGood(report), summary).toBe(true);
   // Without enough of either there was nothing to judge.
   expect(report.acknowledged).toBeGreaterThan(500);
   expect(report.faults.size).toBeGreaterThan(3);

@@ -98,6 +98,8 @@ export class Members {
   readonly #peerPorts: number[];
   /** Those that were replaced: they join a cluster that runs. */
   readonly #joins = new Set<number>();
+  /** Every process that there was, by member. */
+  readonly #lives: NodeProcess[][];
 
   private constructor(options: MembersOptions, base: number, peerPorts: number[]) {
     this.#options = options;
@@ -106,6 +108,7 @@ export class Members {
     this.count = options.count;
     this.#peerPorts = peerPorts;
     this.nodes = Array.from({ length: options.count }, () => undefined);
+    this.#lives = this.nodes.map(() => []);
     this.clients = this.nodes.map((_, i) => new TestClient(this.clientUrl(i)));
   }
 
@@ -166,6 +169,7 @@ export class Members {
     const { env, engine } = this.#options;
     const node = new NodeProcess([...this.flags(i), ...extra], env, {}, engine);
     this.nodes[i] = node;
+    this.#lives[i]?.push(node);
     return node;
   }
 
@@ -183,6 +187,12 @@ export class Members {
     const client = this.clients[i];
     if (client === undefined) throw new Error(`there is no m${i}`);
     return client;
+  }
+
+  /** What member i logged and complained, life after life. */
+  said(i: number): string {
+    const lives = this.#lives[i] ?? [];
+    return lives.map(({ pid, stderr }) => `--- process ${pid}\n${stderr}`).join('');
   }
 
   /** SIGKILL to all at once. */

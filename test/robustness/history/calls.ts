@@ -21,7 +21,7 @@ export interface Target {
   name: string;
 }
 
-/** One unary call of a generated client, with the deadline. */
+/** One unary call of a generated client, with a deadline. */
 export function unary<Request, Response>(
   start: (
     request: Request,
@@ -30,9 +30,10 @@ export function unary<Request, Response>(
     done: (error: ServiceError | null, response: Response) => void,
   ) => unknown,
   request: Request,
+  deadlineMs = DEADLINE_MS,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    start(request, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) =>
+    start(request, new Metadata(), { deadline: Date.now() + deadlineMs }, (error, response) =>
       error === null ? resolve(response) : reject(error),
     );
   });
@@ -60,9 +61,10 @@ export class Calls {
     );
   }
 
-  get(to: Target, key: string, serializable: boolean) {
-    const call = this.#call('get', to, key, { serializable, revision: 0 });
-    const request = RangeRequest.fromPartial({ key: bytes(key), serializable });
+  /** As it is now, or as it was at a revision. */
+  get(to: Target, key: string, serializable: boolean, revision = 0) {
+    const call = this.#call('get', to, key, { serializable, revision });
+    const request = RangeRequest.fromPartial({ key: bytes(key), serializable, revision });
     return this.#recorder.record(call, async () => {
       const response = await unary(to.client.kv.range.bind(to.client.kv), request);
       const [kv] = response.kvs.map(toKeyValue);

@@ -6,7 +6,9 @@ import { errorMessage } from '../../../src-main/base/errors.ts';
 import type { Random } from '../../../src-main/base/prng.ts';
 import { until } from '../../support/cluster.ts';
 import type { Engine, Members } from '../../support/members.ts';
+import { fillQuota } from './fill.ts';
 import type { Network } from './network.ts';
+import type { PeerProxy } from './peer-proxy.ts';
 import type { Recorder } from './recorder.ts';
 import { replaceMember } from './replace.ts';
 
@@ -14,8 +16,10 @@ import { replaceMember } from './replace.ts';
 const HEAL_MS = 40_000;
 /** A member whose disk is full finds out with its next write. */
 const NOTICE_MS = 3_000;
-const MAX_ROOM_BYTES = 65_536;
+const MAX_ROOM_BYTES = 16_384;
 const MAX_DELAY_MS = 150;
+/** One piece of so many is lost. */
+const LOSS = 50;
 /** Of what a member said before it did not answer. */
 const SAID_CHARACTERS = 2_000;
 
@@ -49,6 +53,11 @@ function harmsOf(scene: Scene): Harm[] {
     begin();
     await pause();
     end();
+  };
+  const everywhere = async (kind: string, begin: (proxy: PeerProxy) => void) => {
+    recorder.fault(kind, all.map(name));
+    for (const proxy of proxies) begin(proxy);
+    await pause();
   };
   const signal = (i: number, which: NodeJS.Signals) => members.node(i).process.kill(which);
   const silently = async (kind: string, i: number, isDeaf: boolean) => {
@@ -94,13 +103,11 @@ function harmsOf(scene: Scene): Harm[] {
         () => {},
       ),
     () => restart(all, 'kill all'),
-    async () => {
-      const slow = () => {
-        for (const proxy of proxies) proxy.slow(() => random.below(MAX_DELAY_MS));
-      };
-      await forAWhile('slow: all late', 0, slow, () => {});
-    },
+    () => everywhere('slow: all late', (proxy) => proxy.slow(() => random.below(MAX_DELAY_MS))),
+    () => everywhere('apart: nothing to anybody', (proxy) => proxy.cut()),
     mute,
+    () => everywhere('lossy: links break', (proxy) => proxy.lose(() => random.below(LOSS) === 0)),
+    () => fillQuota(scene),
   ];
   return engine === 'raftdeck' ? harms : harms.filter((harm) => !ours.includes(harm));
 }
@@ -144,8 +151,9 @@ async function fillDisk({ recorder, members, random }: Scene, i: number): Promis
   const set = spawnSync('prlimit', [`--pid=${node.pid}`, `--fsize=${limit}`], { encoding: 'utf8' });
   // It may have ended by itself, but then something is wrong with it that the next start shows.
   if (set.status !== 0 && node.isRunning) throw new Error(`prlimit: ${set.stderr}`);
-  recorder.fault('disk full', [`m${i}`], `no file beyond ${limit} bytes`);
+  const full = recorder.fault('disk full', [`m${i}`], `no file beyond ${limit} bytes`);
   await Promise.race([node.exit, sleep(NOTICE_MS)]);
+  full.detail += node.isRunning ? ': it went on' : ': it stopped';
   await node.kill('SIGKILL');
   members.startOne(i);
 }

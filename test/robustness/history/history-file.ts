@@ -4,11 +4,13 @@ import type { History } from '../../sim/history.ts';
 
 const DIR = 'test-output/histories';
 
-/** Keeps a history that was found wanting; answers where. */
-export function saveHistory(history: History): string {
-  mkdirSync(DIR, { recursive: true });
-  const path = join(DIR, `seed-${history.seed}.json`);
+/** Keeps a history that was found wanting, and its members' logs beside it; answers where. */
+export function saveHistory(history: History, logs: readonly string[], dir = DIR): string {
+  mkdirSync(dir, { recursive: true });
+  const name = `seed-${history.seed}`;
+  const path = join(dir, `${name}.json`);
   writeFileSync(path, JSON.stringify(history));
+  for (const [i, log] of logs.entries()) writeFileSync(join(dir, `${name}.m${i}.log`), log);
   return path;
 }
 

@@ -1,15 +1,27 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+/** What happens to bytes on their way, as it is now. */
+interface Weather {
+  delayMs(): number;
+  /** Whether this piece is lost. A stream with a gap is of no use to anybody: its connection breaks. */
+  loses(): boolean;
+  isHeld(): boolean;
+}
+
 /** Bytes on their way in one direction, which never overtake each other. */
 class Lane {
   readonly #from: Socket;
   readonly #to: Socket;
   readonly #underway: { chunk: Buffer; arrivesAtMs: number }[] = [];
 
-  constructor(from: Socket, to: Socket, delayMs: () => number, isHeld: () => boolean) {
+  constructor(from: Socket, to: Socket, { delayMs, loses, isHeld }: Weather) {
     this.#from = from;
     this.#to = to;
     from.on('data', (chunk) => {
+      if (loses()) {
+        from.destroy();
+        return;
+      }
       const arrivesAtMs = performance.now() + delayMs();
       this.#underway.push({ chunk: chunk as Buffer, arrivesAtMs });
       if (this.#underway.length === 1) this.#deliver();
@@ -32,7 +44,7 @@ class Lane {
   }
 }
 
-/** What one member is reached through by the others: it can be cut, made to stand still, or slow. */
+/** What one member is reached through by the others: it can be cut, made to stand still, slow, or lossy. */
 export class PeerProxy {
   readonly #server: Server;
   readonly #pairs = new Set<[Socket, Socket]>();
@@ -40,6 +52,7 @@ export class PeerProxy {
   #isCut = false;
   #isStalled = false;
   #delayMs: () => number = () => 0;
+  #loses: () => boolean = () => false;
 
   private constructor(server: Server, port: number) {
     this.#server = server;
@@ -73,10 +86,16 @@ export class PeerProxy {
     this.#delayMs = delayMs;
   }
 
+  /** Pieces for which it answers true are lost, in both directions, and their connections break. */
+  lose(loses: () => boolean): void {
+    this.#loses = loses;
+  }
+
   /** Everything works again. */
   mend(): void {
     this.#isCut = false;
     this.#delayMs = () => 0;
+    this.#loses = () => false;
     if (!this.#isStalled) return;
     this.#isStalled = false;
     for (const [from] of this.#pairs) from.resume();
@@ -101,9 +120,9 @@ export class PeerProxy {
       to.destroy();
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
-    const delayMs = () => this.#delayMs();
-    new Lane(from, to, delayMs, () => this.#isStalled);
-    new Lane(to, from, delayMs, () => false);
+    const weather = { delayMs: () => this.#delayMs(), loses: () => this.#loses() };
+    new Lane(from, to, { ...weather, isHeld: () => this.#isStalled });
+    new Lane(to, from, { ...weather, isHeld: () => false });
     if (this.#isStalled) from.pause();
   }
 }

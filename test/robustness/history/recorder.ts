@@ -1,6 +1,7 @@
 import { status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
 import type { KeyValue as ProtoKeyValue } from '../../../src-main/proto/etcd/kv.ts';
-import type { Failure, History, KeyValue, Operation } from '../../sim/history.ts';
+import type { Failure, FaultEvent, History, KeyValue, Operation } from '../../sim/history.ts';
+import type { Engine } from '../../support/members.ts';
 
 /** Election timeout of test/support/members.ts. */
 const ELECTION_TIMEOUT_MS = 500;
@@ -23,7 +24,11 @@ const DEFINITE: ReadonlySet<number> = new Set([
   GrpcStatus.RESOURCE_EXHAUSTED,
 ]);
 
-function classify(error: ServiceError): Failure {
+/** etcd answers so, too, when it has applied a put and found only then that there was no room for it. */
+const NO_SPACE = /database space exceeded/;
+
+function classify(error: ServiceError, engine: Engine): Failure {
+  if (engine === 'etcd' && NO_SPACE.test(error.message)) return 'unknown';
   if (DEFINITE.has(error.code)) return 'definite';
   // The client never had a connection, so that nothing was sent.
   const notSent = /No connection established|ECONNREFUSED/.test(error.message);
@@ -35,7 +40,10 @@ export class Recorder {
   readonly history: History;
   readonly #startedMs = performance.now();
 
-  constructor(seed: number) {
+  readonly #engine: Engine;
+
+  constructor(seed: number, engine: Engine) {
+    this.#engine = engine;
     const none = { operations: [], watches: [], leases: [], observations: [], logs: [] };
     const limits = { quotaBytes: 0, electionTimeoutMs: ELECTION_TIMEOUT_MS, maxClockDrift: 0.01 };
     this.history = { seed, ...limits, ...none, applied: [], faults: [], final: undefined };
@@ -45,8 +53,10 @@ export class Recorder {
     return performance.now() - this.#startedMs;
   }
 
-  fault(kind: string, members: string[], detail = ''): void {
-    this.history.faults.push({ atMs: this.nowMs, kind, members, detail });
+  fault(kind: string, members: string[], detail = ''): FaultEvent {
+    const fault = { atMs: this.nowMs, kind, members, detail };
+    this.history.faults.push(fault);
+    return fault;
   }
 
   /** Makes the call; undefined if it failed. */
@@ -67,7 +77,7 @@ export class Recorder {
     } catch (error) {
       const failure = error as ServiceError;
       const code = failure.details ?? failure.message;
-      operation.outcome = { ok: false, error: classify(failure), code };
+      operation.outcome = { ok: false, error: classify(failure, this.#engine), code };
       return undefined;
     } finally {
       operation.returnedMs = this.nowMs;

@@ -18,11 +18,12 @@ const SNAPSHOT_DEADLINE_MS = 5_000;
 /** What an operator does to a cluster that runs: compacts, defragments, saves snapshots, moves the leader. */
 export async function doUpkeep(
   recorder: Recorder,
+  client: number,
   targets: readonly Target[],
   random: Random,
   signal: AbortSignal,
 ): Promise<void> {
-  const compacts = (to: Target) => compact(recorder, to, random.below(2) === 0);
+  const compacts = (to: Target) => compact(recorder, client, to, random.below(2) === 0);
   const others = [defragment, saveSnapshot, (to: Target) => moveLeader(to, targets)];
   for (let turn = 0; !signal.aborted; turn++) {
     await sleep(EVERY_MS);
@@ -33,11 +34,16 @@ export async function doUpkeep(
   }
 }
 
-async function compact(recorder: Recorder, to: Target, physical: boolean): Promise<void> {
+async function compact(
+  recorder: Recorder,
+  client: number,
+  to: Target,
+  physical: boolean,
+): Promise<void> {
   const head = await to.client.status(1_000);
   const revision = (head.header?.revision ?? 0) - KEPT_REVISIONS;
   if (revision < 1) return;
-  const call = { kind: 'compact', client: 0, member: to.name, key: '' } as const;
+  const call = { kind: 'compact', client, member: to.name, key: '' } as const;
   await recorder.record({ ...call, input: { revision, physical } }, async () => {
     const request = CompactionRequest.fromPartial({ revision, physical });
     return revisionOf(await unary(to.client.kv.compact.bind(to.client.kv), request));

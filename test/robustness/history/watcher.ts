@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
+import { seededRandom } from '../../../src-main/base/prng.ts';
 import { Event_EventType } from '../../../src-main/proto/etcd/kv.ts';
 import {
   WatchCreateRequest_FilterType,
@@ -7,10 +8,12 @@ import {
   type WatchResponse,
 } from '../../../src-main/proto/etcd/rpc.ts';
 import type { WatchStream } from '../../sim/history.ts';
+import type { Engine } from '../../support/members.ts';
 import type { Target } from './calls.ts';
 import { bytes, type Recorder, toKeyValue } from './recorder.ts';
 
 const REOPEN_AFTER_MS = 50;
+const ASK_PROGRESS_EVERY_MS = 500;
 
 /** A watch that goes on at another member when its stream breaks, and begins anew when it was compacted away. */
 export class Watcher {
@@ -21,6 +24,7 @@ export class Watcher {
   #next: number;
   #turn: number;
   #stream: ClientDuplexStream<WatchRequest, WatchResponse> | undefined;
+  #asking: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(
@@ -50,6 +54,7 @@ export class Watcher {
   stop(): void {
     this.#stopped = true;
     this.watch.cancelled = true;
+    clearInterval(this.#asking);
     this.#stream?.cancel();
   }
 
@@ -71,6 +76,9 @@ export class Watcher {
     stream.on('error', () => void this.#reopen(stream));
     stream.on('end', () => void this.#reopen(stream));
     stream.write(WatchRequest.fromPartial({ requestUnion: { $case: 'createRequest', value } }));
+    if (!progressNotify) return;
+    const ask = WatchRequest.fromPartial({ requestUnion: { $case: 'progressRequest', value: {} } });
+    this.#asking = setInterval(() => stream.write(ask), ASK_PROGRESS_EVERY_MS);
   }
 
   #take(response: WatchResponse, stream: unknown): void {
@@ -88,6 +96,8 @@ export class Watcher {
     } else if (response.created) {
       this.watch.createdRevision ??= revision;
       this.watch.createdMs ??= atMs;
+      // What was asked for from now on goes on from there.
+      if (this.#next === 0) this.#next = revision + 1;
     } else if (response.events.length === 0) {
       items.push({ kind: 'progress', atMs, revision });
       this.#next = Math.max(this.#next, revision + 1);
@@ -106,6 +116,7 @@ export class Watcher {
 
   async #reopen(broken: unknown, isCompacted = false): Promise<void> {
     if (broken !== this.#stream || this.#stopped) return;
+    clearInterval(this.#asking);
     this.#stream?.cancel();
     this.#stream = undefined;
     await sleep(REOPEN_AFTER_MS);
@@ -115,5 +126,34 @@ export class Watcher {
     const kind = isCompacted ? ('restarted' as const) : ('resumed' as const);
     this.watch.items.push({ kind, atMs: this.#recorder.nowMs, ...rest });
     this.#open();
+  }
+}
+
+const MAX_PAST_REVISIONS = 400;
+const MAX_WATCH_MS = 4_000;
+/** Those that watch all the time have lower ids. */
+const FIRST_SHORT_WATCH = 10;
+
+/** One short watch after the other, each from now on, from the past, or from before what is compacted. */
+export async function watchNowAndThen(
+  { recorder, engine }: { recorder: Recorder; engine: Engine },
+  targets: readonly Target[],
+  signal: AbortSignal,
+): Promise<void> {
+  const random = seededRandom(recorder.history.seed + 2);
+  for (let id = FIRST_SHORT_WATCH; !signal.aborted; id++) {
+    const to = targets[random.below(targets.length)] as Target;
+    const head = await to.client.status(1_000).catch(() => undefined);
+    const revision = head?.header?.revision ?? 0;
+    const past = Math.max(1, revision - random.below(MAX_PAST_REVISIONS));
+    const startRevision = random.below(3) === 0 ? 0 : past;
+    const flags = { prevKv: random.below(2) === 0, noPut: false, noDelete: random.below(4) === 0 };
+    // etcd tells progress ahead of events, as said in run.ts.
+    const progressNotify = engine === 'raftdeck' && random.below(2) === 0;
+    const range = random.below(2) === 0 ? { key: 'k1', end: 'k3' } : { key: '\0', end: '\0' };
+    const spec = { ...range, startRevision, ...flags, progressNotify };
+    const watcher = new Watcher(recorder, targets, id, spec);
+    await sleep(random.below(MAX_WATCH_MS));
+    watcher.stop();
   }
 }

@@ -51,8 +51,9 @@ async function useKey(
   const seen = known.get(key);
   const roll = random.below(100);
   if (roll < 25) return calls.put(to, key, value);
+  if (roll < 28) return calls.get(to, key, roll === 25, pastRevision(known, random));
   if (roll < 45) {
-    const read = await calls.get(to, key, roll < 28);
+    const read = await calls.get(to, key, roll < 31);
     if (read !== undefined) known.set(key, read.kv);
     return read;
   }
@@ -78,6 +79,12 @@ async function useKey(
     if (step.kind === 'get') known.set(names[at] as string, step.kv);
   }
   return answer;
+}
+
+/** One that this client has seen. It may be compacted by now. */
+function pastRevision(known: ReadonlyMap<string, KeyValue | undefined>, random: Random): number {
+  const revisions = [...known.values()].flatMap((kv) => kv?.modRevision ?? []);
+  return revisions[random.below(revisions.length)] ?? 1;
 }
 
 function twoKeys(random: Random): [string, string] {

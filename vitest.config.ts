@@ -17,6 +17,7 @@ export default defineConfig({
             'src-renderer/**/*.test.ts',
             'test/support/**/*.test.ts',
             'test/sim/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
           ],
           maxWorkers: 2,
         },

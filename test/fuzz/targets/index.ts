@@ -1,0 +1,11 @@
+import type { MakeTarget } from '../target.ts';
+import { boltTarget, stateSnapshotTarget } from './snapshot.ts';
+import { walItemsTarget, walTarget } from './wal.ts';
+
+/** All ways in, by name, and how many inputs each gets in the tests. */
+export const TARGETS: Readonly<Record<string, { make: MakeTarget; testExecutions: number }>> = {
+  wal: { make: walTarget, testExecutions: 500 },
+  'wal-items': { make: walItemsTarget, testExecutions: 500 },
+  'state-snapshot': { make: stateSnapshotTarget, testExecutions: 500 },
+  bolt: { make: boltTarget, testExecutions: 200 },
+};

@@ -1,7 +1,7 @@
 import type { Random } from '../../src-main/base/prng.ts';
 
 /** Numbers that parsers stumble over: as lengths, counts, indexes and ids. */
-const ODD_NUMBERS: readonly bigint[] = [
+export const ODD_NUMBERS: readonly bigint[] = [
   ...[0n, 1n, 2n, 7n, 8n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0xffffn, 0x10000n, 0xffffffn],
   ...[0x7fffffffn, 0x80000000n, 0xfffffff0n, 0xffffffffn, 1n << 53n, (1n << 63n) - 1n],
   ...[1n << 63n, (1n << 64n) - 1n],

@@ -1,4 +1,5 @@
 import type { MakeTarget } from '../target.ts';
+import { requestsTarget } from './requests.ts';
 import { boltTarget, stateSnapshotTarget } from './snapshot.ts';
 import { walItemsTarget, walTarget } from './wal.ts';
 
@@ -8,4 +9,5 @@ export const TARGETS: Readonly<Record<string, { make: MakeTarget; testExecutions
   'wal-items': { make: walItemsTarget, testExecutions: 500 },
   'state-snapshot': { make: stateSnapshotTarget, testExecutions: 500 },
   bolt: { make: boltTarget, testExecutions: 200 },
+  requests: { make: requestsTarget, testExecutions: 800 },
 };

@@ -91,7 +91,12 @@ test('half-made files go, all others stay', async () => {
 
 test('a marker of another shape is refused, whatever JSON it is', async () => {
   const shapes = [null, 7, 'x', [], {}, { ...marker, name: 7 }, { ...marker, clusterId: null }];
-  for (const shape of [...shapes, { format: 1 }, { ...marker, token: 1 }]) {
+  for (const shape of [
+    ...shapes,
+    { format: 1 },
+    { ...marker, token: 1 },
+    { ...marker, removed: 'no' },
+  ]) {
     writeFileSync(join(dir, 'raftdeck-node.json'), JSON.stringify(shape));
     await expect(readMarker(systemFiles, dir)).rejects.toMatchObject({ code: 'DataDirUnusable' });
   }

@@ -82,6 +82,9 @@ function checkedMarker(value: unknown): NodeMarker {
     if (typeof marker[field] !== 'string') throw new Error(`${field} is missing`);
   }
   if (!['string', 'undefined'].includes(typeof marker.token)) throw new Error('token is no text');
+  if (!['boolean', 'undefined'].includes(typeof marker.removed)) {
+    throw new Error('removed is neither true nor false');
+  }
   return marker as NodeMarker;
 }
 

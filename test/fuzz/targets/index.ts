@@ -1,4 +1,6 @@
 import type { MakeTarget } from '../target.ts';
+import { codecsTarget } from './codecs.ts';
+import { recordsTarget } from './records.ts';
 import { requestsTarget } from './requests.ts';
 import { boltTarget, stateSnapshotTarget } from './snapshot.ts';
 import { walItemsTarget, walTarget } from './wal.ts';
@@ -9,5 +11,7 @@ export const TARGETS: Readonly<Record<string, { make: MakeTarget; testExecutions
   'wal-items': { make: walItemsTarget, testExecutions: 500 },
   'state-snapshot': { make: stateSnapshotTarget, testExecutions: 500 },
   bolt: { make: boltTarget, testExecutions: 200 },
+  records: { make: recordsTarget, testExecutions: 1000 },
+  codecs: { make: codecsTarget, testExecutions: 2000 },
   requests: { make: requestsTarget, testExecutions: 800 },
 };

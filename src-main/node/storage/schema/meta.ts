@@ -1,7 +1,7 @@
 /* Table `meta`: one row per subject. See README.md for the layouts and worked examples. */
 import { ConfState } from '../../../proto/raftdeck/raft.ts';
 import { decodeRow } from './corrupt-row.ts';
-import { readU64, U32_BYTES, U64_BYTES, writeU64 } from './numbers.ts';
+import { readCount, U32_BYTES, U64_BYTES, writeU64 } from './numbers.ts';
 import { REVISION_KEY_BYTES } from './revisions.ts';
 
 /** Raised when a row of any table changes its layout. */
@@ -42,10 +42,10 @@ export function appliedSchemaVersion(row: Buffer): number {
 
 export function decodeApplied(row: Buffer): AppliedMeta {
   return decodeRow('what is applied', row, APPLIED_BYTES, () => ({
-    index: readU64(row, 1),
-    term: readU64(row, 1 + U64_BYTES),
-    revision: readU64(row, 1 + 2 * U64_BYTES),
-    keyCount: readU64(row, 1 + 3 * U64_BYTES),
+    index: readCount(row, 1),
+    term: readCount(row, 1 + U64_BYTES),
+    revision: readCount(row, 1 + 2 * U64_BYTES),
+    keyCount: readCount(row, 1 + 3 * U64_BYTES),
   }));
 }
 
@@ -76,10 +76,10 @@ export function encodeCompaction(meta: CompactionMeta): Buffer {
 
 export function decodeCompaction(row: Buffer): CompactionMeta {
   return decodeRow('the compaction', row, COMPACTION_BYTES, () => ({
-    scheduled: readU64(row, 0),
-    running: readU64(row, U64_BYTES),
-    finished: readU64(row, 2 * U64_BYTES),
-    cursorMain: readU64(row, 3 * U64_BYTES),
+    scheduled: readCount(row, 0),
+    running: readCount(row, U64_BYTES),
+    finished: readCount(row, 2 * U64_BYTES),
+    cursorMain: readCount(row, 3 * U64_BYTES),
     cursorSub: row.readUInt32BE(COMPACTION_BYTES - U32_BYTES),
   }));
 }

@@ -18,6 +18,13 @@ export function readU64(buffer: Buffer, at: number): number {
   return buffer.readUInt32BE(at) * TWO_32 + buffer.readUInt32BE(at + 4);
 }
 
+/** As `readU64`, where a row may be corrupt. Throws for what `writeU64` cannot have written. */
+export function readCount(buffer: Buffer, at: number): number {
+  const value = readU64(buffer, at);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`byte ${at} begins no count`);
+  return value;
+}
+
 /** An id (of a lease, of a member) as an 8-byte key: ordered as unsigned. */
 export function idKey(id: bigint): Buffer {
   const key = Buffer.allocUnsafe(U64_BYTES);

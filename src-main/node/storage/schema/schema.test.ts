@@ -190,6 +190,11 @@ describe('corrupt rows', () => {
         else expect(() => decode(Buffer.alloc(bytes))).toThrow(refused);
       }
     }
+    // Numbers that were never written: they would be rounded, and taken for others.
+    const applied = encodeApplied({ index: 9, term: 2, revision: 7, keyCount: 0 });
+    applied.writeUInt8(0xff, 9);
+    expect(() => decodeApplied(applied)).toThrow(refused);
+    expect(() => decodeCompaction(Buffer.alloc(36, 0x80))).toThrow(refused);
     // A field that reaches beyond the row.
     const torn = Buffer.from([0x0a, 0xff, 0xff, 0x03, 1]);
     for (const decode of [decodeConfState, decodeLease, decodeMember]) {

@@ -18,9 +18,12 @@ export interface AutoCompaction {
 
 /* Each of these reads a flag's text and throws a ConfigError that says what it wants instead. */
 
+/** Brackets hold an IPv6 address, which may end as an IPv4 one does. */
+const URL_PATTERN = /^http:\/\/(\[[0-9a-fA-F:.]+\]|[^:/[\]\s?#@]+):(\d{1,5})\/?$/;
+
 /** Splits `http://host:port`. Only plain http until TLS is served. */
 export function parseUrl(url: string): Address {
-  const match = /^http:\/\/(\[[0-9a-fA-F:]+\]|[^:/[\]]+):(\d{1,5})\/?$/.exec(url);
+  const match = URL_PATTERN.exec(url);
   const port = Number(match?.[2]);
   if (match === null || port > 65_535) {
     throw new ConfigError(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Member } from '../../proto/etcd/rpc.ts';
 import { MembershipChange } from '../../proto/raftdeck/internal.ts';
 import { ConfChangeSingle_Type as Change } from '../../proto/raftdeck/raft.ts';
+import { parseUrl } from '../config/values.ts';
 import { changeRefusal, updateRefusal } from './change-check.ts';
 import { checkPeerUrls } from './urls.ts';
 
@@ -64,6 +65,7 @@ describe('new peer URLs', () => {
       ['http://a:1', 'http://b:2'],
     ],
     [['http://[::1]:2380'], ['http://[::1]:2380']],
+    [['http://[::ffff:7.0.0.1]:8'], ['http://[::ffff:7.0.0.1]:8']],
     [[], undefined],
     [['a:1'], undefined],
     [['http://a'], undefined],
@@ -73,5 +75,7 @@ describe('new peer URLs', () => {
     [['ftp://a:1'], undefined],
   ])('%j are checked', (urls, checked) => {
     expect(checkPeerUrls(urls)).toEqual(checked);
+    // Every member reads them so when it learns of the change; what it cannot read would stop it.
+    for (const url of checked ?? []) expect(parseUrl(url).port).toBeGreaterThan(0);
   });
 });

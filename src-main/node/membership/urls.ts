@@ -1,14 +1,20 @@
+import { parseUrl } from '../config/values.ts';
+
 /**
- * Peer URLs as a client gave them, sorted and without their trailing slash; undefined if one of them is none: they need a scheme, a host, a port, and
- * no path (etcd's types.NewURLs).
+ * Peer URLs as a client gave them, sorted and without their trailing slash; undefined if one of
+ * them is none: they need a scheme, a host, a port, and no path (etcd's types.NewURLs). Every
+ * member reads them with `parseUrl` to reach the one they belong to, so that decides.
  */
 export function checkPeerUrls(urls: readonly string[]): string[] | undefined {
   if (urls.length === 0) return undefined;
   const checked: string[] = [];
-  for (const url of urls) {
-    const match = /^(http):\/\/(\[[0-9a-fA-F:.]+\]|[^:/[\]\s?#@]+):(\d{1,5})\/?$/.exec(url.trim());
-    if (match === null || Number(match[3]) > 65_535) return undefined;
-    checked.push(url.trim().replace(/\/$/, ''));
+  for (const url of urls.map((one) => one.trim())) {
+    try {
+      parseUrl(url);
+    } catch {
+      return undefined;
+    }
+    checked.push(url.replace(/\/$/, ''));
   }
   return checked.sort();
 }

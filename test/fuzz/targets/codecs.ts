@@ -94,7 +94,7 @@ function groups(random: Random): Buffer {
   const depth = 1 + random.below(oneOf(random, [120, 5_000]));
   const tagged = (wire: bigint) =>
     Buffer.concat(Array.from({ length: depth }, () => varint((100n << 3n) | wire)));
-  const open = tagged(3n);
+  const open: Buffer = tagged(3n);
   return random.below(2) === 0 ? open : Buffer.concat([open, tagged(4n)]);
 }
 
@@ -109,7 +109,7 @@ export function codecsTarget(): Target {
       const seed = oneOf(random, seeds);
       const kind = seed.subarray(0, 1);
       if (random.below(10) === 0) return Buffer.concat([kind, groups(random)]);
-      let message = seed.subarray(1);
+      let message: Buffer = seed.subarray(1);
       for (let i = random.below(4); i >= 0; i--) message = mutatedMessage(random, message);
       return Buffer.concat([kind, message]);
     },

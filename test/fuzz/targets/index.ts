@@ -1,5 +1,7 @@
 import type { MakeTarget } from '../target.ts';
 import { codecsTarget } from './codecs.ts';
+import { flagsTarget, urlsTarget } from './flags.ts';
+import { peersTarget } from './peers.ts';
 import { recordsTarget } from './records.ts';
 import { requestsTarget } from './requests.ts';
 import { boltTarget, stateSnapshotTarget } from './snapshot.ts';
@@ -13,5 +15,8 @@ export const TARGETS: Readonly<Record<string, { make: MakeTarget; testExecutions
   bolt: { make: boltTarget, testExecutions: 200 },
   records: { make: recordsTarget, testExecutions: 1000 },
   codecs: { make: codecsTarget, testExecutions: 2000 },
+  peers: { make: peersTarget, testExecutions: 300 },
   requests: { make: requestsTarget, testExecutions: 800 },
+  flags: { make: flagsTarget, testExecutions: 1000 },
+  urls: { make: urlsTarget, testExecutions: 2000 },
 };

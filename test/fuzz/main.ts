@@ -50,7 +50,7 @@ async function main(): Promise<number> {
           seed: next,
           executions: Number.POSITIVE_INFINITY,
           untilMs,
-          onInput: (_, bytes) => last.put(bytes),
+          onInput: (bytes) => last.put(bytes),
         });
         total.executions += executions;
         const outcome = failure === undefined ? 'nothing found' : 'FAILED';

@@ -4,7 +4,7 @@ import { Finding } from './target.ts';
 /** What one input may cost, whatever it says. */
 const MAX_CPU_MS = 3_000;
 /** Of waiting: for a promise that never settles. */
-const MAX_WALL_MS = 20_000;
+const MAX_WALL_MS = 10_000;
 const MAX_BUFFER_BYTES = 64 * 1024 * 1024;
 const MAX_HEAP_GROWTH_BYTES = 256 * 1024 * 1024;
 /** Bytes that may be made of one byte of input, beyond those. */

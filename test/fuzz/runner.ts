@@ -12,6 +12,7 @@ const MAX_NOISE_BYTES = 300;
 const CHECK_EVERY = 50;
 /** Runs that shrinking an input may take. */
 const MAX_SHRINK_RUNS = 400;
+const MAX_SHRINK_MS = 60_000;
 
 export interface Failure {
   seed: number;
@@ -29,8 +30,8 @@ export interface RunOptions {
   executions: number;
   /** By Date.now(). */
   untilMs?: number;
-  /** Told each input before it is fed in. */
-  onInput?: (execution: number, input: Buffer) => void;
+  /** Told each input before it is fed in, those that a failure is shrunk with, too. */
+  onInput?: (input: Buffer) => void;
 }
 
 export interface RunResult {
@@ -52,13 +53,17 @@ export async function runTarget(make: MakeTarget, options: RunOptions): Promise<
     for (; execution < options.executions; execution++) {
       if (options.untilMs !== undefined && Date.now() >= options.untilMs) break;
       const input = makeInput(target, random);
-      options.onInput?.(execution, input);
+      options.onInput?.(input);
       const error = await watched.failureOf(input, execution % CHECK_EVERY === CHECK_EVERY - 1);
       if (error === undefined) {
         await target.roundTrip?.(random);
         continue;
       }
-      const smallest = await shrink(input, (smaller) => watched.failureOf(smaller, true), error);
+      const tryOne = (smaller: Buffer) => {
+        options.onInput?.(smaller);
+        return watched.failureOf(smaller, true);
+      };
+      const smallest = await shrink(input, tryOne, error);
       const failure = { ...smallest, seed: options.seed, execution };
       return { executions: execution + 1, failure };
     }
@@ -138,9 +143,11 @@ async function shrink(
 ): Promise<{ input: Buffer; reason: string; error: unknown }> {
   let smallest = { input, reason: errorMessage(first), error: first };
   const kind = kindOf(first);
+  const untilMs = Date.now() + MAX_SHRINK_MS;
   let runs = 0;
   for (let bytes = Math.ceil(input.length / 2); bytes >= 1; bytes = Math.floor(bytes / 2)) {
     for (let at = 0; at < smallest.input.length && runs < MAX_SHRINK_RUNS; runs++) {
+      if (Date.now() > untilMs) return smallest;
       const { input: whole } = smallest;
       const smaller = Buffer.concat([whole.subarray(0, at), whole.subarray(at + bytes)]);
       const error = await failureOf(smaller);

@@ -101,13 +101,17 @@ export class SniffingListener {
       this.#undecided.delete(socket);
     };
     socket.once('close', decided);
+    // Not put back before it decides: each time the socket would be readable at once again, and
+    // the process would do nothing else.
+    let seen: Buffer = Buffer.alloc(0);
     const onReadable = (): void => {
       const bytes: Buffer | null = socket.read();
       if (bytes === null) return;
-      const seen = Math.min(bytes.length, HTTP2_PREFACE_START.length);
-      const matches = bytes.subarray(0, seen).equals(HTTP2_PREFACE_START.subarray(0, seen));
-      socket.unshift(bytes);
-      if (matches && seen < HTTP2_PREFACE_START.length) return;
+      seen = Buffer.concat([seen, bytes]);
+      const start = HTTP2_PREFACE_START.subarray(0, seen.length);
+      const matches = seen.subarray(0, start.length).equals(start);
+      if (matches && seen.length < HTTP2_PREFACE_START.length) return;
+      socket.unshift(seen);
       socket.off('readable', onReadable);
       socket.off('close', decided);
       decided();

@@ -52,6 +52,17 @@ describe.each(TRANSPORTS)('ports over %s', (_name, create) => {
     expect(frame[3]).toBe(4);
   });
 
+  it('lets clients go that leave before they have said what they speak', async () => {
+    const { client, port } = await serve([unary(Say, async (text) => text)]);
+    for (const start of ['', 'P', 'PR', 'PRI']) {
+      const socket = connect(port, '127.0.0.1');
+      await once(socket, 'connect');
+      socket.end(start).resume();
+      await once(socket, 'close');
+    }
+    expect(await say(client, 'fine')).toBe('fine');
+  });
+
   it('survives clients that talk nonsense or reset', async () => {
     const { client, port } = await serve([unary(Say, async (text) => text)]);
     for (const nonsense of ['\x16\x03\x01 a TLS hello', 'PRI * HTTP/2.0\r\n\r\nXX garbage']) {

@@ -1,6 +1,8 @@
 import type { MakeTarget } from '../target.ts';
 import { codecsTarget } from './codecs.ts';
 import { flagsTarget, urlsTarget } from './flags.ts';
+import { hpackTarget } from './hpack.ts';
+import { http1Target, http2Target } from './http.ts';
 import { peersTarget } from './peers.ts';
 import { recordsTarget } from './records.ts';
 import { requestsTarget } from './requests.ts';
@@ -19,4 +21,7 @@ export const TARGETS: Readonly<Record<string, { make: MakeTarget; testExecutions
   requests: { make: requestsTarget, testExecutions: 800 },
   flags: { make: flagsTarget, testExecutions: 1000 },
   urls: { make: urlsTarget, testExecutions: 2000 },
+  hpack: { make: hpackTarget, testExecutions: 1000 },
+  http2: { make: http2Target, testExecutions: 300 },
+  http1: { make: http1Target, testExecutions: 300 },
 };

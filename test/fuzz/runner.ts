@@ -56,8 +56,11 @@ export async function runTarget(make: MakeTarget, options: RunOptions): Promise<
       options.onInput?.(input);
       const error = await watched.failureOf(input, execution % CHECK_EVERY === CHECK_EVERY - 1);
       if (error === undefined) {
-        await target.roundTrip?.(random);
-        continue;
+        const changed = await roundTrip(target, random);
+        if (changed === undefined) continue;
+        const reason = `what is sound comes back changed: ${errorMessage(changed)}`;
+        const failure = { seed: options.seed, execution, input, reason, error: changed };
+        return { executions: execution + 1, failure };
       }
       const tryOne = (smaller: Buffer) => {
         options.onInput?.(smaller);
@@ -78,6 +81,16 @@ export async function runTarget(make: MakeTarget, options: RunOptions): Promise<
   } finally {
     watched.close();
     await target.close?.();
+  }
+}
+
+/** The seed repeats it, the input beside it does not. */
+async function roundTrip(target: Target, random: Random): Promise<unknown> {
+  try {
+    await target.roundTrip?.(random);
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

@@ -3,6 +3,7 @@ import { codecsTarget } from './codecs.ts';
 import { flagsTarget, urlsTarget } from './flags.ts';
 import { hpackTarget } from './hpack.ts';
 import { http1Target, http2Target } from './http.ts';
+import { ipcTarget } from './ipc.ts';
 import { peersTarget } from './peers.ts';
 import { recordsTarget } from './records.ts';
 import { requestsTarget } from './requests.ts';
@@ -24,4 +25,5 @@ export const TARGETS: Readonly<Record<string, { make: MakeTarget; testExecutions
   hpack: { make: hpackTarget, testExecutions: 1000 },
   http2: { make: http2Target, testExecutions: 300 },
   http1: { make: http1Target, testExecutions: 300 },
+  ipc: { make: ipcTarget, testExecutions: 1000 },
 };

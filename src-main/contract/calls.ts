@@ -36,6 +36,23 @@ const endpoints = z.array(endpoint).min(1).max(32);
 const none = z.object({}).strict();
 const inCluster = <T extends z.ZodRawShape>(shape: T) => z.object({ clusterId, ...shape }).strict();
 
+const linkFault = z
+  .object({
+    peer: nodeName,
+    cutOutgoing: z.boolean().default(false),
+    cutIncoming: z.boolean().default(false),
+    delayMs: z.number().int().min(0).max(60_000).default(0),
+    lossPerMille: z.number().int().min(0).max(1_000).default(0),
+  })
+  .strict();
+const diskFault = z
+  .object({
+    syncDelayMs: z.number().int().min(0).max(60_000).default(0),
+    error: z.enum(['none', 'full', 'broken']).default('none'),
+  })
+  .strict()
+  .default({ syncDelayMs: 0, error: 'none' });
+
 /** Half-open [key, rangeEnd); no rangeEnd is the one key, a rangeEnd of one zero byte is to the end of the key space. */
 const range = { key: keyBytes, rangeEnd: keyBytes.optional() };
 
@@ -75,6 +92,23 @@ export const CALL_INPUTS = {
   'nodes.stop': inCluster({ node: nodeName }),
   'nodes.kill': inCluster({ node: nodeName }),
   'nodes.restart': inCluster({ node: nodeName }),
+  /** SIGSTOP and SIGCONT: as on a machine that hangs. */
+  'nodes.pause': inCluster({ node: nodeName }),
+  'nodes.resume': inCluster({ node: nodeName }),
+
+  /** Replaces what is wrong on purpose with these members; the others keep theirs. */
+  'faults.set': inCluster({
+    nodes: z
+      .array(
+        z.object({ node: nodeName, links: z.array(linkFault).max(64), disk: diskFault }).strict(),
+      )
+      .min(1)
+      .max(64),
+    /** All of it ends by itself after so long; absent: not by itself. */
+    durationMs: z.number().int().min(1).max(3_600_000).optional(),
+  }),
+  /** Nothing is wrong with any member any more; those that are paused go on. */
+  'faults.heal': inCluster({}),
 
   'keys.list': inCluster({
     prefix: keyBytes,
@@ -135,6 +169,10 @@ export interface CallOutputs {
   'nodes.stop': Record<string, never>;
   'nodes.kill': Record<string, never>;
   'nodes.restart': Record<string, never>;
+  'nodes.pause': Record<string, never>;
+  'nodes.resume': Record<string, never>;
+  'faults.set': Record<string, never>;
+  'faults.heal': Record<string, never>;
   'keys.list': KeyPage;
   'keys.count': { count: number; revision: number };
   'keys.get': KeyDetail | null;

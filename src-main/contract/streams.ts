@@ -5,6 +5,7 @@ import type {
   ClusterSummary,
   LeaseList,
   LogLine,
+  RaftView,
   StorageView,
   WatchItem,
 } from './views.ts';
@@ -29,6 +30,8 @@ export const STREAM_INPUTS = {
   'leases.follow': z
     .object({ clusterId, limit: z.number().int().min(1).max(10_000).default(1_000) })
     .strict(),
+  /** Raft of every member, about twice a second. */
+  'raft.follow': z.object({ clusterId }).strict(),
   /** About every two seconds. */
   'storage.follow': z.object({ clusterId }).strict(),
   /** The last `tail` lines of each node, then what is written. */
@@ -42,6 +45,7 @@ export interface StreamItems {
   'cluster.overview': ClusterOverview;
   'watch.open': WatchItem;
   'leases.follow': LeaseList;
+  'raft.follow': RaftView;
   'storage.follow': StorageView;
   'logs.follow': LogLine[];
 }

@@ -246,3 +246,99 @@ export interface EndpointTest {
   error: string | null;
   hint: string | null;
 }
+
+/** How a leader sees one other member (Raft thesis, 10.2.1; the states are those of etcd's progress). */
+export interface FollowerView {
+  /** Name, or the id in hex where it has none yet. */
+  name: string;
+  memberId: string;
+  match: number;
+  next: number;
+  state: 'probe' | 'replicate' | 'snapshot';
+  /** Appends under way. */
+  inflight: number;
+  recentActive: boolean;
+  learner: boolean;
+  /** The newest heartbeat's, there and back; null if none was measured. */
+  roundTripMs: number | null;
+}
+
+/** What is wrong with a member on purpose. Links by the name of the member at the other end. */
+export interface FaultsView {
+  links: {
+    peer: string;
+    cutOutgoing: boolean;
+    cutIncoming: boolean;
+    delayMs: number;
+    /** Of a thousand messages so many are lost. */
+    lossPerMille: number;
+  }[];
+  disk: { syncDelayMs: number; error: 'none' | 'full' | 'broken' };
+  /** When all of it ends by itself; null: not by itself. */
+  endsAtMs: number | null;
+}
+
+export interface RaftMemberView {
+  name: string;
+  memberId: string | null;
+  /** Our nodes tell all of it; etcd's Status tells role, term and indexes; null: it does not answer. */
+  source: 'inspect' | 'status' | null;
+  /** Why it does not answer. */
+  error: string | null;
+  process: NodeProcessState | null;
+  role: NodeRole;
+  term: number | null;
+  /** Whom it voted for in this term, by name; null for nobody, or not told. */
+  vote: string | null;
+  leader: string | null;
+  commit: number | null;
+  applied: number | null;
+  firstIndex: number | null;
+  lastIndex: number | null;
+  lastTerm: number | null;
+  /** Of a follower: time since it heard its leader, and when it would ask for an election. */
+  election: { elapsedMs: number; deadlineMs: number } | null;
+  log: { walBytes: number; walSegments: number; compactedIndex: number } | null;
+  /** A snapshot is replacing its state. */
+  installing: boolean;
+  /** Of the leader. */
+  followers: FollowerView[];
+  /** null: it cannot be disturbed. */
+  faults: FaultsView | null;
+}
+
+/** What happened to one member's Raft, by its own account. */
+export interface RaftEventView {
+  id: string;
+  atMs: number;
+  node: string;
+  kind:
+    | 'started'
+    | 'role'
+    | 'leaderKnown'
+    | 'leaderLost'
+    | 'confChange'
+    | 'snapshotSent'
+    | 'snapshotFailed'
+    | 'snapshotInstalled'
+    | 'faults';
+  term: number;
+  role: 'follower' | 'preCandidate' | 'candidate' | 'leader';
+  /** The leader, or the member that a snapshot went to; null for nobody. */
+  member: string | null;
+  index: number;
+}
+
+export interface RaftView {
+  members: RaftMemberView[];
+  leader: string | null;
+  term: number | null;
+  quorum: number;
+  /** Newest first, bounded. */
+  events: RaftEventView[];
+  /** Heartbeat and least election time-out, where a member tells. */
+  timing: { heartbeatMs: number; electionMs: number } | null;
+  /** Some member can be disturbed on purpose. */
+  faultLab: boolean;
+  atMs: number;
+}

@@ -31,6 +31,13 @@ import {
   TxnRequest,
   type TxnResponse,
 } from '../proto/etcd/rpc.ts';
+import {
+  FaultGetRequest,
+  FaultLabService,
+  type FaultSet,
+  InspectService,
+  type RaftResponse,
+} from '../proto/raftdeck/inspect.ts';
 import { EndpointChannel, type Method, methodName, type SecurityOptions } from './channel.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { type RemoteError, toRemoteError, withUnknownOutcome } from './errors.ts';
@@ -190,6 +197,24 @@ export class EtcdConnection implements Disposable {
   async defragment(endpoint: string, options: CallOptions = {}): Promise<void> {
     const limits = { timeoutMs: MAINTENANCE_TIMEOUT_MS, ...options };
     await this.#at(endpoint, MaintenanceService.defragment, DefragmentRequest.create(), limits);
+  }
+
+  /** Raft as this member sees it; Unsupported by anything but our own nodes. */
+  inspectRaft(
+    endpoint: string,
+    afterEvent: number,
+    options: CallOptions = {},
+  ): Promise<RaftResponse> {
+    return this.#at(endpoint, InspectService.raft, { afterEvent }, options);
+  }
+
+  /** What is wrong with this member on purpose; Unsupported where nothing can be. */
+  faults(endpoint: string, options: CallOptions = {}): Promise<FaultSet> {
+    return this.#at(endpoint, FaultLabService.get, FaultGetRequest.create(), options);
+  }
+
+  setFaults(endpoint: string, faults: FaultSet, options: CallOptions = {}): Promise<FaultSet> {
+    return this.#at(endpoint, FaultLabService.set, faults, options);
   }
 
   dispose(): void {

@@ -8,6 +8,7 @@ import { clientUrl } from '../supervisor/layout.ts';
 import { LeaseInspector } from './leases.ts';
 import { LocalMembers, RemoteMembers } from './members.ts';
 import { ClusterMonitor } from './overview.ts';
+import { RaftInspector } from './raft.ts';
 import { StorageInspector } from './storage.ts';
 
 export interface Times {
@@ -25,6 +26,7 @@ export class Cluster implements Disposable {
   readonly monitor: ClusterMonitor;
   readonly leases: LeaseInspector;
   readonly storage: StorageInspector;
+  readonly raft: RaftInspector;
   readonly #name: () => string;
   readonly #parts = new DisposableStore();
 
@@ -64,6 +66,8 @@ export class Cluster implements Disposable {
         definedQuotaBytes: () => supervisor?.definition.quotaBytes ?? null,
       }),
     );
+    const { monitor } = this;
+    this.raft = this.#parts.add(new RaftInspector({ endpoints, monitor, supervisor, ...times }));
     if (supervisor !== null) {
       this.#parts.add(supervisor.onChange(() => this.monitor.poke()));
     }

@@ -42,6 +42,17 @@ function callHandlers({ info, settings, clusters, notes }: Services): CallHandle
     'nodes.stop': (input) => done(nodes(input).stopNode(input.node)),
     'nodes.kill': (input) => done(nodes(input).killNode(input.node)),
     'nodes.restart': (input) => done(nodes(input).restartNode(input.node)),
+    'nodes.pause': async (input) => {
+      nodes(input).pauseNode(input.node);
+      return {};
+    },
+    'nodes.resume': async (input) => {
+      nodes(input).resumeNode(input.node);
+      return {};
+    },
+
+    'faults.set': (input) => done(clusters.get(input.clusterId).raft.setFaults(input)),
+    'faults.heal': (input) => done(clusters.get(input.clusterId).raft.heal()),
 
     'keys.list': (input, context) => listKeys(etcd(input), input, context),
     'keys.count': (input, context) => countKeys(etcd(input), input, context),
@@ -87,6 +98,10 @@ function streamHandlers({ clusters }: Services): StreamHandlers {
     'leases.follow': {
       mode: 'latest',
       open: ({ clusterId, limit }, sink) => clusters.get(clusterId).leases.follow(limit, sink),
+    },
+    'raft.follow': {
+      mode: 'latest',
+      open: ({ clusterId }, sink) => clusters.get(clusterId).raft.follow(sink),
     },
     'storage.follow': {
       mode: 'latest',

@@ -30,6 +30,8 @@ export function nodeArgs(
   }
   // etcd before 3.5 logs JSON lines only with zap; later versions still take the flag.
   if (cluster.engine.kind === 'binary') args.push(['--logger', 'zap']);
+  // Its listeners are on 127.0.0.1 alone.
+  else args.push(['--experimental-fault-lab']);
   args.push(['--log-outputs', paths.logFile]);
   return args.flat();
 }

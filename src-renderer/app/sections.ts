@@ -8,6 +8,7 @@ export const SECTION_ICONS: Readonly<Record<ViewName, IconName>> = {
   watch: 'activity',
   leases: 'clock',
   storage: 'database',
+  raft: 'server',
   logs: 'log',
   notes: 'book',
 };

@@ -1,6 +1,15 @@
 import type { ViewParams } from '../lib/view.ts';
 
-export const VIEWS = ['overview', 'keys', 'watch', 'leases', 'storage', 'logs', 'notes'] as const;
+export const VIEWS = [
+  'overview',
+  'keys',
+  'watch',
+  'leases',
+  'storage',
+  'raft',
+  'logs',
+  'notes',
+] as const;
 export type ViewName = (typeof VIEWS)[number];
 
 export type Route =

@@ -59,5 +59,11 @@ test.describe('a remote etcd', () => {
     await expect(page.getByTestId('storage-quota')).toBeVisible();
     await goTo(page, 'leases');
     await expect(page.getByTestId('leases-empty')).toBeVisible();
+    // What etcd's Status does not tell is said, not left out.
+    await goTo(page, 'raft');
+    await expect(page.getByTestId('raft-far')).toHaveAttribute('data-source', 'status');
+    await expect(page.getByTestId('raft-status-only')).toBeVisible();
+    await expect(page.getByTestId('open-lab')).toHaveCount(0);
+    await screenshots(page, 'raft-remote');
   });
 });

@@ -49,7 +49,10 @@ test('a leader shows its followers, the way to them and what happened; a followe
   await members.client(leader).put('k', 'v');
   const seen = await until('both followers have all of it', async () => {
     const view = await inspect(leader);
-    return view.progress.every(({ match }) => match === view.lastIndex) ? view : undefined;
+    // Who was heard is forgotten once in an election timeout, and learned anew.
+    const isHeard = view.progress.every(({ recentActive }) => recentActive);
+    const isThere = view.progress.every(({ match }) => match === view.lastIndex);
+    return isHeard && isThere ? view : undefined;
   });
   expect(seen).toMatchObject({ role: Role.LEADER, leader: ids[leader], vote: ids[leader] });
   expect([...(seen.confState?.voters ?? [])].sort()).toEqual([...ids].sort());

@@ -39,6 +39,7 @@ export const en = {
   'nav.watch': 'Watch',
   'nav.leases': 'Leases',
   'nav.storage': 'Storage',
+  'nav.raft': 'Raft',
   'nav.logs': 'Logs',
   'nav.notes': 'Notes',
 

@@ -42,6 +42,7 @@ export const zh: Translation<typeof en> = {
   'nav.watch': '监听',
   'nav.leases': '租约',
   'nav.storage': '存储',
+  'nav.raft': 'Raft',
   'nav.logs': '日志',
   'nav.notes': '对比笔记',
 

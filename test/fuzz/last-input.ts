@@ -10,7 +10,7 @@ const WATCHDOG = `
   const { workerData } = require('node:worker_threads');
   const count = new Int32Array(workerData.shared);
   for (let seen = Atomics.load(count, 0); ; seen = Atomics.load(count, 0)) {
-    if (Atomics.wait(count, 0, seen, workerData.hangMs) === 'timed-out' && seen >= 0) {
+    if (Atomics.wait(count, 0, seen, workerData.hangMs) === 'timed-out') {
       require('node:fs').writeSync(2, workerData.message);
       process.kill(process.pid, 'SIGKILL');
     }

@@ -128,7 +128,7 @@ describe.each(Object.entries(LAST))('a last record of %s', (_, last) => {
         const content = log.content.subarray(0, length);
         const tornBytes = length - log.start;
         expect(await recoverWith(log, content)).toBe(textOf({ ...log.before, tornBytes }));
-        await goesOnAfter(log, content, 5);
+        if (length % 5 === 0) await goesOnAfter(log, content, 5);
       }
       expect(await recoverWith(log, log.content)).toBe(textOf(log.after));
     });

@@ -6,7 +6,7 @@ const MAX_CPU_MS = 3_000;
 /** Of waiting: for a promise that never settles. */
 const MAX_WALL_MS = 10_000;
 const MAX_BUFFER_BYTES = 64 * 1024 * 1024;
-const MAX_HEAP_GROWTH_BYTES = 256 * 1024 * 1024;
+const MAX_HEAP_GROWTH_BYTES = 128 * 1024 * 1024;
 /** Bytes that may be made of one byte of input, beyond those. */
 const MAX_FACTOR = 1024;
 

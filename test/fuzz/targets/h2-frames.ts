@@ -132,6 +132,13 @@ export function conversation(random: Random): Buffer {
       id = lastId + 2;
     }
   }
+  // The last one with a payload of any length: what reads beyond it finds nothing there.
+  if (random.below(4) === 0) {
+    const payload = randomBytes(random, 8);
+    parts.push(
+      frameBytes(random.below(10), oneOf(random, FLAGS), oneOf(random, [0, 1, id]), payload),
+    );
+  }
   return Buffer.concat(parts);
 }
 

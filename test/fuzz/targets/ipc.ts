@@ -159,6 +159,18 @@ function unpacked(input: Buffer): unknown[] {
   return values;
 }
 
+/** Arrays and maps that announce more than there is, in each other. */
+function announced(random: Random): Buffer {
+  const heads = Array.from({ length: 1 + random.below(60) }, () => {
+    const head = Buffer.alloc(5, oneOf(random, [0xdd, 0xdd, 0xdf]));
+    head.writeUInt32BE(oneOf(random, [1, 2, 2 ** 16, 2 ** 24, 2 ** 25, 2 ** 32 - 1]), 1);
+    return head;
+  });
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(5 * heads.length);
+  return Buffer.concat([Buffer.from([0]), length, ...heads]);
+}
+
 /** What a page says to its host. The first byte: 0 for MessagePack, else an array in JSON. */
 export function ipcTarget(random: Random): Target {
   const conversation = (chance: Random) =>
@@ -167,8 +179,11 @@ export function ipcTarget(random: Random): Target {
   const seeds = Array.from({ length: 10 }, () => packed(conversation(random)));
   return {
     seeds: [...seeds, asJson(conversation(random)), Buffer.from('\x01[]')],
-    generate: (chance) =>
-      chance.below(2) === 0 ? packed(conversation(chance)) : asJson(conversation(chance)),
+    generate(chance) {
+      if (chance.below(20) === 0) return announced(chance);
+      const values = conversation(chance);
+      return chance.below(2) === 0 ? packed(values) : asJson(values);
+    },
     roundTrip(chance) {
       const bytes = Buffer.from(encode(frame(chance), { ignoreUndefined: true }));
       if (!bytes.equals(encode(decodeFrame(bytes), { ignoreUndefined: true }))) {

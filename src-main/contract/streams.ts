@@ -24,6 +24,10 @@ export const STREAM_INPUTS = {
       /** 0 or absent: from now. */
       startRevision: revision.optional(),
       prevValue: z.boolean().default(true),
+      /** Absent: both. The server leaves the others out. */
+      only: z.enum(['put', 'delete']).optional(),
+      /** Events come as `batch` instead of `events`, several arrivals in one. */
+      packed: z.boolean().default(false),
     })
     .strict(),
   /** About once a second. `limit` bounds the rows; the soonest to expire come first. */

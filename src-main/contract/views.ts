@@ -149,6 +149,8 @@ export interface WatchEventView {
 export type WatchItem =
   | { kind: 'opened'; revision: number; node: string }
   | { kind: 'events'; events: WatchEventView[] }
+  /** The same, packed (watch-batch.ts), if the watch was opened so. */
+  | { kind: 'batch'; count: number; bytes: Uint8Array }
   /** The stream broke and is being resumed at `nextRevision`: nothing is lost unless `compacted` follows. */
   | { kind: 'reconnecting'; nextRevision: number; error: string }
   | { kind: 'compacted'; compactRevision: number }

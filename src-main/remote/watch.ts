@@ -4,6 +4,7 @@ import type { Disposable } from '../base/disposable.ts';
 import type { Event } from '../proto/etcd/kv.ts';
 import {
   WatchCreateRequest,
+  WatchCreateRequest_FilterType,
   type WatchRequest,
   type WatchResponse,
   WatchService,
@@ -19,6 +20,8 @@ export interface WatchOptions {
   /** 0: from now. */
   startRevision: number;
   prevKv: boolean;
+  /** Absent: both. The server leaves the others out. */
+  only?: 'put' | 'delete' | undefined;
 }
 
 export type WatchReport =
@@ -121,6 +124,7 @@ export class WatchSubscription implements Disposable {
     create.prevKv = this.#options.prevKv;
     create.progressNotify = true;
     create.fragment = true;
+    create.filters = filtersFor(this.#options.only);
     stream.write({ requestUnion: { $case: 'createRequest', value: create } });
     // Paused or not, the answer to this is awaited; see #onResponse.
     this.#setTimer(CREATE_TIMEOUT_MS, () =>
@@ -240,4 +244,10 @@ export class WatchSubscription implements Disposable {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
   }
+}
+
+function filtersFor(only: 'put' | 'delete' | undefined): WatchCreateRequest_FilterType[] {
+  if (only === undefined) return [];
+  const { NOPUT, NODELETE } = WatchCreateRequest_FilterType;
+  return [only === 'put' ? NODELETE : NOPUT];
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '../base/clock.ts';
 import type { StreamParsed } from '../contract/streams.ts';
 import type { WatchEventView, WatchItem } from '../contract/views.ts';
 import { type Event, Event_EventType } from '../proto/etcd/kv.ts';
@@ -6,6 +7,7 @@ import { type WatchReport, WatchSubscription } from '../remote/watch.ts';
 import { leaseToHex } from './ids.ts';
 import { toRange } from './keys.ts';
 import type { StreamSink, StreamSource, Weight } from './stream.ts';
+import { WatchBatcher } from './watch-batcher.ts';
 
 export function openWatch(
   etcd: EtcdConnection,
@@ -13,21 +15,41 @@ export function openWatch(
   sink: StreamSink<WatchItem>,
   nodeName: (endpoint: string) => string,
 ): StreamSource {
-  return new WatchSubscription(
+  const batcher = input.packed
+    ? new WatchBatcher(systemClock, (count, bytes) => sink.push({ kind: 'batch', count, bytes }))
+    : null;
+  const subscription = new WatchSubscription(
     etcd,
     {
       ...toRange(input),
       startRevision: input.startRevision ?? 0,
       prevKv: input.prevValue,
+      only: input.only,
     },
     (report) => {
-      sink.push(toItem(report, nodeName));
+      const item = toItem(report, nodeName);
+      if (batcher !== null && item.kind === 'events') {
+        batcher.push(item.events);
+        return;
+      }
+      // What came before goes before.
+      batcher?.flush();
+      sink.push(item);
       if (report.kind === 'failed') sink.end();
     },
   );
+  return {
+    pause: () => subscription.pause(),
+    resume: () => subscription.resume(),
+    dispose() {
+      batcher?.dispose();
+      subscription.dispose();
+    },
+  };
 }
 
 export function weighWatchItem(item: WatchItem): Weight {
+  if (item.kind === 'batch') return { count: item.count, bytes: item.bytes.length };
   if (item.kind !== 'events') return { count: 1, bytes: 0 };
   let bytes = 0;
   for (const event of item.events) {

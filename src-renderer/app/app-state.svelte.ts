@@ -1,7 +1,7 @@
 import { untrack } from 'svelte';
 import type { AppInfo, ClusterSummary } from '../../src-main/contract/views.ts';
 import { type ContractClient, errorText } from '../api/client.ts';
-import type { AppContext, PaletteAction } from '../lib/context.ts';
+import type { AppContext, Kept, PaletteAction } from '../lib/context.ts';
 import { I18n, resolveLanguage } from '../lib/i18n/i18n.svelte.ts';
 import { Shortcuts } from '../lib/keyboard.ts';
 import { Toasts } from '../lib/toasts.svelte.ts';
@@ -43,6 +43,10 @@ export class AppState implements AppContext {
   /** Clusters with a start or stop under way. */
   busyClusters = $state.raw<ReadonlySet<string>>(new Set());
   nowMs = $state(Date.now());
+  /** By cluster and view. */
+  #kept = $state.raw<ReadonlyMap<string, { clusterId: string; kept: Kept; end: () => void }>>(
+    new Map(),
+  );
   #offers = $state.raw<readonly (() => readonly PaletteAction[])[]>([]);
 
   readonly language = $derived.by(() =>
@@ -93,6 +97,48 @@ export class AppState implements AppContext {
     else if (view === 'notes') this.router.go({ kind: 'notes' });
   }
 
+  goTo(clusterId: string, view: string, params: ViewParams = {}): void {
+    if (isViewName(view)) this.router.toView(clusterId, view, params);
+  }
+
+  keep<T extends Kept>(clusterId: string, view: string, make: () => T): T {
+    const key = `${view} ${clusterId}`;
+    const there = untrack(() => this.#kept.get(key));
+    // Under one key there is only what its own view has put there.
+    if (there !== undefined) return there.kept as T;
+    let kept: T | undefined;
+    // What is derived inside must not end with the view that asked for it.
+    const endRoot = $effect.root(() => {
+      kept = untrack(make);
+    });
+    const made = kept as unknown as T;
+    const end = () => {
+      made.dispose();
+      endRoot();
+    };
+    untrack(() => {
+      this.#kept = new Map(this.#kept).set(key, { clusterId, kept: made, end });
+    });
+    return made;
+  }
+
+  /** Undefined until the view has been shown. */
+  keptOf(clusterId: string, view: string): Kept | undefined {
+    return this.#kept.get(`${view} ${clusterId}`)?.kept;
+  }
+
+  /** Ends what was kept for clusters that are gone. */
+  releaseGone(): void {
+    if (!this.clusters.loaded) return;
+    for (const [key, { clusterId, end }] of this.#kept) {
+      if (this.clusters.byId(clusterId) !== null) continue;
+      end();
+      const rest = new Map(this.#kept);
+      rest.delete(key);
+      this.#kept = rest;
+    }
+  }
+
   /**
    * From the home route: to where one was last time, to the first cluster, or to the form for a new
    * one.
@@ -138,6 +184,8 @@ export class AppState implements AppContext {
   }
 
   dispose(): void {
+    for (const { end } of this.#kept.values()) end();
+    this.#kept = new Map();
     this.router.dispose();
     this.clusters.dispose();
     this.overview.dispose();

@@ -68,6 +68,9 @@ export const ICONS = {
   edit: 'M5 19l.8-4L16 4.8l3.2 3.2L9 18.2zM13.5 7.3l3.2 3.2',
   trash: 'M5 7h14M9.5 7V4.5h5V7M7 7l.8 13h8.4L17 7M10.2 10.5v6M13.8 10.5v6',
   keyboard: `${box(3, 6.5, 18, 11, 1.5)}M7 10.5h.01M11 10.5h.01M15 10.5h.01M8.5 14h7`,
+  bell: 'M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15zM10 21h4',
+  columns: `${box(4, 5, 16, 14, 1.5)}M12 5v14`,
+  rows: `${box(4, 5, 16, 14, 1.5)}M4 12h16`,
   external: 'M14 5h5v5M19 5l-8 8M10 5H5.5v13.5H19V14',
 } as const;
 

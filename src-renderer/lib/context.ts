@@ -16,6 +16,13 @@ export interface PaletteAction {
   run: () => void;
 }
 
+/** What outlives the view that made it: the streams of a watch, say. */
+export interface Kept {
+  /** Stands beside the view's name in the navigation; '' is nothing. */
+  readonly navCount?: string;
+  dispose(): void;
+}
+
 /** What every component may reach without being handed it. */
 export interface AppContext {
   readonly i18n: I18n;
@@ -27,6 +34,13 @@ export interface AppContext {
   readonly nowMs: number;
   /** Goes to a view of the current cluster: `navigate('keys', { prefix: '/config/' })`. */
   navigate(view: string, params?: Readonly<Record<string, string>>): void;
+  /** Goes to a view of any cluster. */
+  goTo(clusterId: string, view: string, params?: Readonly<Record<string, string>>): void;
+  /**
+   * What a view of a cluster has kept, made if there is nothing. It is disposed when the cluster is
+   * removed or the page goes.
+   */
+  keep<T extends Kept>(clusterId: string, view: string, make: () => T): T;
   /** Offers actions in the palette until the returned function is called. */
   offer(actions: () => readonly PaletteAction[]): () => void;
 }

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FakeClient } from '../../testing/fake-client.ts';
 import { frameSchedule, openWatch } from './port.ts';
-
-const utf8 = (text: string) => new TextEncoder().encode(text);
+import { target, utf8 } from './testing/bench.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,25 +13,27 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test('a key, a prefix and every key are watched as the contract has it', () => {
+test('a key, a prefix, a range and every key are watched as the contract has it', () => {
   const fake = new FakeClient();
   const open = openWatch(fake.client, 'c1');
   const items: unknown[] = [];
   const handlers = { onItems: (list: readonly unknown[]) => items.push(...list), onEnd() {} };
-  const close = open({ key: utf8('/a'), prefix: false, startRevision: 0 }, handlers);
+  const input = () => fake.lastStream('watch.open').input;
+  const base = { clusterId: 'c1', packed: true };
+  const close = open(target('/a', { scope: 'key' }), handlers);
+  expect(input()).toEqual({ ...base, key: utf8('/a') });
   const stream = fake.lastStream('watch.open');
-  expect(stream.input).toEqual({ clusterId: 'c1', key: utf8('/a') });
   stream.push({ kind: 'opened', revision: 1, node: 'n1' });
   expect(items).toHaveLength(1);
   close();
   expect(stream.closed).toBe(true);
-  open({ key: utf8('/a'), prefix: true, startRevision: 7 }, handlers);
-  expect(fake.lastStream('watch.open').input).toEqual({
-    clusterId: 'c1',
-    key: utf8('/a'),
-    rangeEnd: utf8('/b'),
-    startRevision: 7,
-  });
+  open(target('/a', { startRevision: 7, only: 'delete' }), handlers);
+  const rest = { startRevision: 7, only: 'delete' };
+  expect(input()).toEqual({ ...base, key: utf8('/a'), rangeEnd: utf8('/b'), ...rest });
+  open(target('a', { scope: 'range', rangeEnd: utf8('c') }), handlers);
+  expect(input()).toEqual({ ...base, key: utf8('a'), rangeEnd: utf8('c') });
+  open(target('a', { scope: 'range' }), handlers);
+  expect(input()).toEqual({ ...base, key: utf8('a'), rangeEnd: Uint8Array.of(0) });
 });
 
 test('a lone event is drawn with the next frame, a flood ten times a second', () => {

@@ -1,6 +1,6 @@
 import type { ContractClient } from '../../api/client.ts';
-import { prefixRangeEnd } from '../../lib/bytes.ts';
 import type { OpenWatch, Schedule } from './watch-session.svelte.ts';
+import { targetEnd } from './watch-target.ts';
 
 /** The contract infers bytes over an ArrayBuffer of their own, which all bytes in a page are. */
 function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -9,14 +9,17 @@ function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** Watches of one cluster, over the contract. */
 export function openWatch(client: ContractClient, clusterId: string): OpenWatch {
-  return ({ key, prefix, startRevision }, { onItems, onEnd }) => {
+  return (target, { onItems, onEnd }) => {
+    const rangeEnd = targetEnd(target);
     const handle = client.open(
       'watch.open',
       {
         clusterId,
-        key: own(key),
-        ...(prefix ? { rangeEnd: own(prefixRangeEnd(key)) } : {}),
-        ...(startRevision > 0 ? { startRevision } : {}),
+        key: own(target.key),
+        ...(rangeEnd === undefined ? {} : { rangeEnd: own(rangeEnd) }),
+        ...(target.startRevision > 0 ? { startRevision: target.startRevision } : {}),
+        ...(target.only === null ? {} : { only: target.only }),
+        packed: true,
       },
       { onItems, onEnd },
     );
@@ -32,7 +35,7 @@ const MIN_REDRAW_MS = 100;
 
 /**
  * Runs before the next frame, but at most ten times a second: a lone event shows at once, a flood
- * in batches.
+ * in batches. All that is scheduled with one of these runs in the same frame.
  */
 export function frameSchedule(): Schedule {
   let lastMs = Number.NEGATIVE_INFINITY;

@@ -1,23 +1,28 @@
-import { displayBytes, parseEscapes } from '../../lib/bytes.ts';
-import type { WatchTarget } from './watch-session.svelte.ts';
+import { compareBytes, displayBytes, parseEscapes } from '../../lib/bytes.ts';
+import type { Scope, WatchTarget } from './watch-target.ts';
 
-export type Scope = 'prefix' | 'key';
 export type From = 'now' | 'revision';
-export type FormProblem = 'escape' | 'keyEmpty' | 'revision';
+export type Kinds = 'both' | 'put' | 'delete';
+export type FormProblem = 'escape' | 'keyEmpty' | 'rangeEmpty' | 'revision';
 
 /** The form that opens a watch. */
 export class WatchForm {
   scope = $state<Scope>('prefix');
   key = $state('');
+  /** Of a range: one past its last key. */
+  end = $state('');
   from = $state<From>('now');
   revision = $state('');
+  kinds = $state<Kinds>('both');
   /** Problems are told once it was tried. */
   tried = $state(false);
 
   readonly problem = $derived.by((): FormProblem | null => {
-    const parsed = parseEscapes(this.key);
-    if (!parsed.ok) return 'escape';
-    if (this.scope === 'key' && parsed.bytes.length === 0) return 'keyEmpty';
+    const key = parseEscapes(this.key);
+    const end = parseEscapes(this.scope === 'range' ? this.end : '');
+    if (!key.ok || !end.ok) return 'escape';
+    if (this.scope === 'key' && key.bytes.length === 0) return 'keyEmpty';
+    if (end.bytes.length > 0 && compareBytes(key.bytes, end.bytes) >= 0) return 'rangeEmpty';
     if (this.from === 'revision' && !(this.startRevision >= 1)) return 'revision';
     return null;
   });
@@ -31,20 +36,25 @@ export class WatchForm {
   /** What is to be watched; null if something is wrong, which `problem` then says. */
   submit(): WatchTarget | null {
     this.tried = true;
-    const parsed = parseEscapes(this.key);
-    if (this.problem !== null || !parsed.ok) return null;
+    const key = parseEscapes(this.key);
+    const end = parseEscapes(this.scope === 'range' ? this.end : '');
+    if (this.problem !== null || !key.ok || !end.ok) return null;
     this.tried = false;
     return {
-      key: parsed.bytes,
-      prefix: this.scope === 'prefix',
+      scope: this.scope,
+      key: key.bytes,
+      rangeEnd: end.bytes,
       startRevision: this.from === 'now' ? 0 : this.startRevision,
+      only: this.kinds === 'both' ? null : this.kinds,
     };
   }
 
   /** Fills the form in with what another view asked for. */
-  show(target: Pick<WatchTarget, 'key' | 'prefix'>): void {
-    this.scope = target.prefix ? 'prefix' : 'key';
-    this.key = displayBytes(target.key);
+  show(key: Uint8Array, scope: Scope): void {
+    this.scope = scope;
+    this.key = displayBytes(key);
+    this.end = '';
     this.from = 'now';
+    this.kinds = 'both';
   }
 }

@@ -1,25 +1,24 @@
-import type { WatchEventView, WatchItem } from '../../../src-main/contract/views.ts';
+import type { WatchItem } from '../../../src-main/contract/views.ts';
+import { EventBatch } from '../../../src-main/contract/watch-batch.ts';
 import { asCallError } from '../../api/client.ts';
-import { EventRing, eventBytes, type RingEvent } from './event-ring.ts';
+import { EventFilter, type ShownType } from './event-filter.ts';
+import { EventLog, type LogEvent } from './event-log.ts';
+import { RateHistory } from './rate-history.ts';
+import { StreamPlace } from './stream-place.ts';
+import type { WatchTarget } from './watch-target.ts';
 
 /**
  * Events held while paused; when it is full the stream is closed and continued later from where it
  * stopped.
  */
 export const MAX_HELD_EVENTS = 10_000;
-export const MAX_HELD_BYTES = 32 * 1024 * 1024;
+export const MAX_HELD_BYTES = 16 * 1024 * 1024;
 /** Events that wait for a frame: a page in the background gets none. */
 export const MAX_WAITING_EVENTS = 5_000;
 /** Span over which the rate is told. */
 const RATE_WINDOW_MS = 2_000;
-
-export interface WatchTarget {
-  key: Uint8Array;
-  /** Watch every key that starts with `key`. */
-  prefix: boolean;
-  /** 0: from now. */
-  startRevision: number;
-}
+/** Time that a search may take of one frame. */
+const SEARCH_SLICE_MS = 8;
 
 export interface WatchHandlers {
   onItems(items: readonly WatchItem[]): void;
@@ -31,6 +30,19 @@ export type OpenWatch = (target: WatchTarget, handlers: WatchHandlers) => () => 
 
 /** Runs a function once before the next frame; returns how to cancel it. */
 export type Schedule = (run: () => void) => () => void;
+
+/** Sees every event as it arrives, also while the list stands still. */
+export type Observe = (session: WatchSession, batch: EventBatch, from: number) => void;
+
+export interface SessionOptions {
+  id: number;
+  target: WatchTarget;
+  open: OpenWatch;
+  schedule: Schedule;
+  nowMs: () => number;
+  log?: EventLog;
+  observe?: Observe;
+}
 
 export type WatchStatus =
   | 'opening'
@@ -71,83 +83,133 @@ export class WatchSession {
   holdIsFull = $state(false);
   /** When the hold began, Unix milliseconds. */
   heldSinceMs = $state(0);
-  /** Revision of the last event that arrived, or at which the watch was opened. */
-  lastRevision = $state(0);
+  /** When the last event came, Unix milliseconds; 0 before the first. */
+  lastEventMs = $state(0);
   eventsPerSecond = $state(0);
   /** Sequence number of the event that is read. */
   selectedSeq = $state<number | null>(null);
+  /** What the list is narrowed to. */
+  shownType = $state<ShownType>('all');
+  searchText = $state('');
+  /** The search has not been through all events yet. */
+  isSearching = $state(false);
+  /** Goes up once a second: the rate's history is told anew. */
+  seconds = $state.raw<readonly (number | null)[]>([]);
   #version = $state(0);
 
-  readonly #ring: EventRing;
+  readonly #log: EventLog;
   readonly #open: OpenWatch;
   readonly #schedule: Schedule;
   readonly #nowMs: () => number;
+  readonly #observe: Observe | undefined;
+  readonly #history: RateHistory;
+  readonly #place: StreamPlace;
+  #filter = new EventFilter('all', '');
   #close: (() => void) | null = null;
   #cancelFrame: (() => void) | null = null;
-  #incoming: WatchEventView[] = [];
-  #heldEvents: WatchEventView[] = [];
+  #incoming: { batch: EventBatch; from: number }[] = [];
+  #waiting = 0;
+  #heldBatches: { batch: EventBatch; from: number }[] = [];
   #heldBytes = 0;
   #rate: { atMs: number; events: number }[] = [];
-  /** Keys seen at the last revision: a continued stream begins with that revision again. */
-  #seenAtLast = new Set<string>();
-  #skipSeen = false;
+  #cleared = 0;
   #atEnd = true;
 
-  constructor(options: {
-    id: number;
-    target: WatchTarget;
-    open: OpenWatch;
-    schedule: Schedule;
-    nowMs: () => number;
-    ring?: EventRing;
-  }) {
+  constructor(options: SessionOptions) {
     this.id = options.id;
     this.target = options.target;
     this.#open = options.open;
     this.#schedule = options.schedule;
     this.#nowMs = options.nowMs;
-    this.#ring = options.ring ?? new EventRing();
+    this.#observe = options.observe;
+    this.#log = options.log ?? new EventLog();
+    this.#history = new RateHistory(options.nowMs());
+    this.#place = new StreamPlace(options.target.startRevision);
+    this.seconds = this.#history.seconds;
     this.#connect(options.target.startRevision);
   }
 
-  /** Events kept. */
+  /** Rows: the events that are kept and, under a filter, shown. */
   get length(): number {
     void this.#version;
-    return this.#ring.length;
+    return this.#filter.isOff ? this.#log.length : this.#filter.length;
+  }
+
+  /** Events kept, shown or not. */
+  get kept(): number {
+    void this.#version;
+    return this.#log.length;
   }
 
   get bytes(): number {
     void this.#version;
-    return this.#ring.bytes;
+    return this.#log.bytes;
   }
 
   /** Older events that were let go to stay within the bounds. */
   get dropped(): number {
     void this.#version;
-    return this.#ring.pushed - this.#ring.length - this.#cleared;
+    return Math.max(0, this.#log.firstSeq - 1 - this.#cleared);
   }
-  #cleared = 0;
 
-  /** 0 is the oldest kept. */
-  event(index: number): RingEvent | undefined {
+  get isFiltered(): boolean {
+    return this.shownType !== 'all' || this.searchText !== '';
+  }
+
+  /** Revision of the last event that arrived, or at which the watch was opened. */
+  get lastRevision(): number {
     void this.#version;
-    return this.#ring.at(index);
+    return this.#place.lastRevision;
   }
 
-  get selected(): RingEvent | undefined {
+  /** Where the stream was opened first: what is older was there before, what is newer is news. */
+  get openedRevision(): number {
+    return this.#place.openedRevision;
+  }
+
+  /** The row's event; 0 is the oldest. */
+  event(index: number): LogEvent | undefined {
     void this.#version;
-    return this.selectedSeq === null ? undefined : this.#ring.bySeq(this.selectedSeq);
+    if (this.#filter.isOff) return this.#log.at(index);
+    return this.#log.bySeq(this.#filter.seqAt(index));
   }
 
-  /** The row of an event, or -1 if it has been let go. */
+  get selected(): LogEvent | undefined {
+    void this.#version;
+    return this.selectedSeq === null ? undefined : this.#log.bySeq(this.selectedSeq);
+  }
+
+  /** The row of an event, or -1 if it has been let go or is not shown. */
   indexOfSeq(seq: number): number {
     void this.#version;
-    return Math.max(-1, seq - (this.#ring.pushed - this.#ring.length) - 1);
+    if (!this.#filter.isOff) return this.#filter.indexOf(seq);
+    return seq > this.#log.lastSeq ? -1 : Math.max(-1, seq - this.#log.firstSeq);
   }
 
   /** Whether the stream runs, or will again by itself. */
   get isOpen(): boolean {
     return this.status === 'opening' || this.status === 'live' || this.status === 'reconnecting';
+  }
+
+  /** Shows only events of a type that have a text in key or value. */
+  narrow(shownType: ShownType, searchText: string): void {
+    this.shownType = shownType;
+    this.searchText = searchText;
+    this.#filter = new EventFilter(shownType, searchText);
+    this.#followLog();
+    this.#version++;
+  }
+
+  /** The rows of now, read one by one: later arrivals do not come in between. */
+  *rows(): Generator<LogEvent> {
+    const log = this.#log.copy();
+    const filter = new EventFilter(this.shownType, this.searchText);
+    for (let seq = log.firstSeq; seq <= log.lastSeq; seq++) {
+      const run = log.runOf(seq);
+      if (run === undefined || !filter.shows(run.batch, seq - run.baseSeq)) continue;
+      const event = log.read(seq);
+      if (event !== undefined) yield event;
+    }
   }
 
   /** Reads one event: the list stands still until `closeDetail` or `resume`. */
@@ -168,6 +230,12 @@ export class WatchSession {
     if (this.hold === 'reading' && this.#atEnd) this.resume();
   }
 
+  /** Nobody looks at the list any more: what was only being read goes on. */
+  leave(): void {
+    this.selectedSeq = null;
+    if (this.hold === 'reading') this.resume();
+  }
+
   pause(): void {
     if (this.hold === null) this.#beginHold('paused');
     this.hold = 'paused';
@@ -178,10 +246,9 @@ export class WatchSession {
     this.hold = null;
     this.selectedSeq = null;
     this.#atEnd = true;
-    for (const event of this.#heldEvents) this.#ring.push(event);
-    this.#heldEvents = [];
-    this.#heldBytes = 0;
-    this.held = 0;
+    for (const { batch, from } of this.#heldBatches) this.#log.push(batch, from);
+    this.#letHeldGo();
+    this.#followLog();
     this.#version++;
     if (!this.holdIsFull) return;
     this.holdIsFull = false;
@@ -190,12 +257,11 @@ export class WatchSession {
 
   /** Forgets the events that are shown and held; the stream goes on. */
   clear(): void {
-    this.#ring.clear();
-    this.#cleared = this.#ring.pushed;
-    this.#heldEvents = [];
-    this.#heldBytes = 0;
-    this.held = 0;
+    this.#log.clear();
+    this.#cleared = this.#log.lastSeq;
+    this.#letHeldGo();
     if (this.selectedSeq !== null) this.closeDetail();
+    this.#followLog();
     this.#version++;
   }
 
@@ -219,7 +285,7 @@ export class WatchSession {
 
   /** After a compaction: from the oldest revision that can still be watched. */
   continueFromEarliest(): void {
-    this.#seenAtLast.clear();
+    this.#place.jump();
     this.#connect(this.compactRevision);
   }
 
@@ -228,17 +294,20 @@ export class WatchSession {
    * back.
    */
   resumeRevision(events: number): number {
-    const oldest = this.#ring.at(Math.max(0, this.#ring.length - events));
+    const oldest = this.#log.at(Math.max(0, this.#log.length - events));
     if (oldest !== undefined) return oldest.modRevision;
-    return this.lastRevision > 0 ? this.lastRevision + 1 : this.target.startRevision;
+    const { lastRevision } = this.#place;
+    return lastRevision > 0 ? lastRevision + 1 : this.target.startRevision;
   }
 
   /** Call about once a second: the rate also has to fall when nothing arrives. */
   tick(): void {
-    const from = this.#nowMs() - RATE_WINDOW_MS;
-    this.#rate = this.#rate.filter((entry) => entry.atMs > from);
+    const now = this.#nowMs();
+    this.#rate = this.#rate.filter((entry) => entry.atMs > now - RATE_WINDOW_MS);
     const events = this.#rate.reduce((sum, entry) => sum + entry.events, 0);
     this.eventsPerSecond = Math.round((events * 1_000) / RATE_WINDOW_MS);
+    this.#history.pass(now, this.status === 'live');
+    this.seconds = this.#history.seconds;
   }
 
   dispose(): void {
@@ -254,12 +323,14 @@ export class WatchSession {
     this.heldSinceMs = this.#nowMs();
   }
 
+  #letHeldGo(): void {
+    this.#heldBatches = [];
+    this.#heldBytes = 0;
+    this.held = 0;
+  }
+
   #continueFromLast(): void {
-    this.#skipSeen = this.#seenAtLast.size > 0;
-    // With nothing seen at the last revision it was only the point of opening: go on right after
-    // it.
-    const next = this.#skipSeen ? this.lastRevision : this.lastRevision + 1;
-    this.#connect(this.lastRevision === 0 ? this.target.startRevision : next);
+    this.#connect(this.#place.resume());
   }
 
   #connect(startRevision: number): void {
@@ -271,7 +342,7 @@ export class WatchSession {
       { ...this.target, startRevision },
       {
         onItems: (items) => {
-          if (current) for (const item of items) this.#take(item);
+          for (const item of items) if (current) this.#take(item);
         },
         onEnd: (error) => {
           if (current) this.#ended(error);
@@ -302,10 +373,7 @@ export class WatchSession {
         this.status = 'live';
         this.node = item.node;
         this.error = '';
-        if (this.lastRevision === 0) {
-          const { startRevision } = this.target;
-          this.lastRevision = startRevision > 0 ? startRevision - 1 : item.revision;
-        }
+        this.#place.opened(item.revision);
         return;
       case 'reconnecting':
         this.status = 'reconnecting';
@@ -322,62 +390,70 @@ export class WatchSession {
         this.error = item.error;
         this.#disconnect();
         return;
+      case 'batch':
+        this.#arrived(new EventBatch(item.bytes));
+        return;
       case 'events':
-        this.#arrived(item.events);
+        // This view asks for packed events only.
+        return;
     }
   }
 
-  #arrived(events: readonly WatchEventView[]): void {
+  #arrived(batch: EventBatch): void {
     if (this.status === 'reconnecting') this.status = 'live';
-    const fresh = this.#skipSeen ? this.#unseen(events) : events;
-    if (fresh.length === 0) return;
-    this.#remember(fresh);
-    this.#rate.push({ atMs: this.#nowMs(), events: fresh.length });
-    if (this.hold === null) {
-      for (const event of fresh) this.#incoming.push(event);
-      if (this.#incoming.length >= MAX_WAITING_EVENTS) this.#flush();
-      this.#cancelFrame ??= this.#schedule(() => {
-        this.#cancelFrame = null;
-        this.#flush();
-      });
+    const from = this.#place.take(batch);
+    const count = batch.length - from;
+    if (count === 0) return;
+    const now = this.#nowMs();
+    this.lastEventMs = now;
+    this.#rate.push({ atMs: now, events: count });
+    this.#history.add(now, count);
+    this.#observe?.(this, batch, from);
+    if (this.hold !== null) {
+      this.#holdBack(batch, from);
       return;
     }
-    for (const event of fresh) {
-      this.#heldEvents.push(event);
-      this.#heldBytes += eventBytes(event);
-    }
-    this.held = this.#heldEvents.length;
+    this.#incoming.push({ batch, from });
+    this.#waiting += count;
+    if (this.#waiting >= MAX_WAITING_EVENTS) this.#flush();
+    this.#drawSoon();
+  }
+
+  #holdBack(batch: EventBatch, from: number): void {
+    this.#heldBatches.push({ batch, from });
+    this.#heldBytes += batch.byteLength;
+    this.held += batch.length - from;
     if (this.held < MAX_HELD_EVENTS && this.#heldBytes < MAX_HELD_BYTES) return;
     this.holdIsFull = true;
     this.#disconnect();
   }
 
-  #remember(events: readonly WatchEventView[]): void {
-    const revision = events[events.length - 1]?.modRevision ?? this.lastRevision;
-    if (revision !== this.lastRevision) this.#seenAtLast.clear();
-    for (let i = events.length - 1; events[i]?.modRevision === revision; i--) {
-      this.#seenAtLast.add(String(events[i]?.key));
-    }
-    this.lastRevision = revision;
+  #drawSoon(): void {
+    this.#cancelFrame ??= this.#schedule(() => {
+      this.#cancelFrame = null;
+      if (this.#incoming.length > 0) this.#flush();
+      else if (this.isSearching) this.#followLog();
+    });
   }
 
-  /**
-   * A transaction's events share a revision and may have come in part: only what was seen is left
-   * out.
-   */
-  #unseen(events: readonly WatchEventView[]): readonly WatchEventView[] {
-    const fresh = events.filter(
-      (event) => event.modRevision > this.lastRevision || !this.#seenAtLast.has(String(event.key)),
-    );
-    const last = events[events.length - 1];
-    if (last !== undefined && last.modRevision > this.lastRevision) this.#skipSeen = false;
-    return fresh;
+  /** What is new is shown if the filter lets it; a long search goes on at the next frame. */
+  #followLog(): void {
+    if (this.#filter.isOff) {
+      this.isSearching = false;
+      return;
+    }
+    const untilMs = performance.now() + SEARCH_SLICE_MS;
+    this.isSearching = !this.#filter.follow(this.#log, () => performance.now() < untilMs);
+    this.#version++;
+    if (this.isSearching) this.#drawSoon();
   }
 
   #flush(): void {
     if (this.#incoming.length === 0) return;
-    for (const event of this.#incoming) this.#ring.push(event);
+    for (const { batch, from } of this.#incoming) this.#log.push(batch, from);
     this.#incoming = [];
+    this.#waiting = 0;
+    this.#followLog();
     this.#version++;
   }
 }

@@ -1,79 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { WatchEventView, WatchItem } from '../../../src-main/contract/views.ts';
 import { ContractCallError } from '../../api/client.ts';
-import { EventRing } from './event-ring.ts';
-import { MAX_SESSIONS, WatchBoard } from './watch-board.svelte.ts';
-import {
-  MAX_HELD_EVENTS,
-  MAX_WAITING_EVENTS,
-  type WatchHandlers,
-  WatchSession,
-  type WatchTarget,
-} from './watch-session.svelte.ts';
-
-function event(revision: number, key = `k${revision}`): WatchEventView {
-  return {
-    type: 'put',
-    key: new TextEncoder().encode(key),
-    value: new Uint8Array([1]),
-    prevValue: null,
-    modRevision: revision,
-    createRevision: revision,
-    version: 1,
-    lease: null,
-    receivedAtMs: 0,
-  };
-}
-
-function events(from: number, to: number): WatchItem {
-  const list: WatchEventView[] = [];
-  for (let revision = from; revision <= to; revision++) list.push(event(revision));
-  return { kind: 'events', events: list };
-}
-
-/** A server whose streams the test feeds by hand, and frames that the test draws. */
-class Bench {
-  opened: { target: WatchTarget; handlers: WatchHandlers; closed: boolean }[] = [];
-  frames: (() => void)[] = [];
-  nowMs = 1_000;
-
-  readonly open = (target: WatchTarget, handlers: WatchHandlers) => {
-    const stream = { target, handlers, closed: false };
-    this.opened.push(stream);
-    return () => {
-      stream.closed = true;
-    };
-  };
-  readonly schedule = (run: () => void) => {
-    this.frames.push(run);
-    return () => {
-      this.frames = this.frames.filter((frame) => frame !== run);
-    };
-  };
-
-  session(startRevision = 0, ring?: EventRing): WatchSession {
-    return new WatchSession({
-      id: 1,
-      target: { key: new Uint8Array([47]), prefix: true, startRevision },
-      open: this.open,
-      schedule: this.schedule,
-      nowMs: () => this.nowMs,
-      ...(ring === undefined ? {} : { ring }),
-    });
-  }
-
-  send(...items: WatchItem[]): void {
-    this.opened.at(-1)?.handlers.onItems(items);
-  }
-
-  draw(): void {
-    const frames = this.frames;
-    this.frames = [];
-    for (const frame of frames) frame();
-  }
-}
-
-const opened: WatchItem = { kind: 'opened', revision: 10, node: 'n1' };
+import { EventLog } from './event-log.ts';
+import { Bench, batch, event, events, opened, target } from './testing/bench.ts';
+import { MAX_SESSIONS, MAX_SHOWN } from './watch-board.svelte.ts';
+import { MAX_HELD_EVENTS, MAX_WAITING_EVENTS } from './watch-session.svelte.ts';
 
 describe('a watch', () => {
   test('takes over what arrived once per frame, oldest first', () => {
@@ -119,7 +49,7 @@ describe('a watch', () => {
     bench.opened[0]?.handlers.onItems([events(last + 1, last + 1)]);
     session.resume();
     expect(bench.opened[1]?.target.startRevision).toBe(last);
-    bench.send({ kind: 'events', events: [event(last), event(last, 'other'), event(last + 1)] });
+    bench.send(batch(event(last), event(last, { name: 'other' }), event(last + 1)));
     bench.draw();
     expect(session.event(session.length - 1)?.modRevision).toBe(last + 1);
     expect(session.length).toBe(MAX_HELD_EVENTS + 2);
@@ -160,6 +90,51 @@ describe('a watch', () => {
     expect([session.hold, session.length]).toEqual([null, 30]);
   });
 
+  test('never shows what it showed before, nor anything out of order', () => {
+    const bench = new Bench();
+    const session = bench.session();
+    // A revision of three events arrives in part before the stream is cut.
+    bench.send(opened, events(11, 12), batch(event(13, { name: 'a' }), event(13, { name: 'b' })));
+    bench.opened[0]?.handlers.onEnd(new ContractCallError('Unavailable', 'lost'));
+    session.restart();
+    expect(bench.opened.at(-1)?.target.startRevision).toBe(13);
+    bench.send(batch(event(13, { name: 'a' })));
+    bench.send(batch(event(13, { name: 'b' }), event(13, { name: 'c' }), event(14)));
+    bench.send(batch(event(9), event(15)));
+    bench.draw();
+    const shown = Array.from({ length: session.length }, (_, i) => session.event(i));
+    expect(shown.map((e) => e?.modRevision)).toEqual([11, 12, 13, 13, 13, 14, 15]);
+    expect(shown.map((e) => new TextDecoder().decode(e?.key))).toEqual([
+      'k11',
+      'k12',
+      'a',
+      'b',
+      'c',
+      'k14',
+      'k15',
+    ]);
+  });
+
+  test('narrows the list to a type and a text, and shows what comes if it matches', () => {
+    const bench = new Bench();
+    const session = bench.session();
+    bench.send(opened, batch(event(11, { name: 'a' }), event(12, { name: 'b', type: 'delete' })));
+    bench.draw();
+    session.narrow('delete', '');
+    expect([session.length, session.kept]).toEqual([1, 2]);
+    expect(session.event(0)?.modRevision).toBe(12);
+    session.narrow('all', 'A');
+    expect(session.event(0)?.modRevision).toBe(11);
+    expect(session.isFiltered).toBe(true);
+    bench.send(batch(event(13, { name: 'later/a' }), event(14, { name: 'x' })));
+    bench.draw();
+    expect([session.length, session.kept]).toEqual([2, 4]);
+    expect([session.indexOfSeq(3), session.indexOfSeq(2)]).toEqual([1, -1]);
+    expect([...session.rows()].map((row) => row.modRevision)).toEqual([11, 13]);
+    session.narrow('all', '');
+    expect(session.length).toBe(4);
+  });
+
   test('reports a break, and offers the earliest revision after a compaction', () => {
     const bench = new Bench();
     const session = bench.session(5);
@@ -191,8 +166,8 @@ describe('a watch', () => {
 
   test('goes on without a gap when the connection to main comes back', () => {
     const bench = new Bench();
-    const board = new WatchBoard(bench.open, bench.schedule, () => 0);
-    const session = board.start({ key: new Uint8Array(), prefix: true, startRevision: 0 });
+    const board = bench.board();
+    const session = board.start(target(''));
     bench.send(opened, events(11, 20));
     bench.opened[0]?.handlers.onEnd(new ContractCallError('Unavailable', 'lost'));
     expect(session?.status).toBe('lost');
@@ -220,7 +195,7 @@ describe('a watch', () => {
 
   test('counts what it lets go, and forgets that when cleared', () => {
     const bench = new Bench();
-    const session = bench.session(0, new EventRing(3));
+    const session = bench.session(0, new EventLog(3));
     bench.send(opened, events(11, 15));
     bench.draw();
     expect([session.length, session.dropped]).toEqual([3, 2]);
@@ -248,33 +223,60 @@ describe('a watch', () => {
   });
 });
 
-describe('the ring', () => {
-  test('is bounded by bytes, but keeps the newest event whatever its size', () => {
-    const ring = new EventRing(100, 10);
-    const large = { ...event(1), value: new Uint8Array(50) };
-    ring.push(event(0));
-    ring.push(large);
-    expect(ring.length).toBe(1);
-    expect(ring.at(0)?.modRevision).toBe(1);
-    ring.push(event(2));
-    expect(ring.length).toBe(1);
-    expect(ring.bytes).toBe(3);
-    expect(ring.bySeq(2)).toBeUndefined();
-    expect(ring.bySeq(3)?.modRevision).toBe(2);
-  });
-});
-
 describe('the board', () => {
+  test('shows two side by side, more when asked, and no more than there is room for', () => {
+    const bench = new Bench();
+    const board = bench.board();
+    for (const name of ['a', 'b', 'c', 'd', 'e']) board.start(target(name));
+    // The third and later ones took the place of the active one.
+    expect([board.shownIds, board.activeId]).toEqual([[1, 5], 5]);
+    expect([board.showBeside(2), board.showBeside(3), board.showBeside(4)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(board.shownIds).toHaveLength(MAX_SHOWN);
+    board.hide(3);
+    expect([board.shownIds, board.activeId]).toEqual([[1, 5, 2], 2]);
+    board.showAlone(4);
+    expect([board.shownIds, board.activeId]).toEqual([[1, 5, 4], 4]);
+    board.step(1);
+    expect([board.shownIds, board.activeId]).toEqual([[1, 5, 4], 5]);
+    board.step(1);
+    expect(board.activeId).toBe(1);
+    // What is out of view runs on.
+    expect(bench.opened.every((stream) => !stream.closed)).toBe(true);
+    board.hide(1);
+    board.hide(4);
+    board.hide(5);
+    expect(board.shownIds).toEqual([5]);
+  });
+
+  test('pauses and resumes all at once', () => {
+    const bench = new Bench();
+    const board = bench.board();
+    board.start(target('a'));
+    board.start(target('b'));
+    expect(board.isAnyRunning).toBe(true);
+    board.pauseAll();
+    expect(board.sessions.map((session) => session.hold)).toEqual(['paused', 'paused']);
+    expect(board.isAnyRunning).toBe(false);
+    board.resumeAll();
+    expect(board.isAnyRunning).toBe(true);
+  });
+
   test('refuses more watches than it may hold, and shows the neighbour of one that is closed', () => {
     const bench = new Bench();
-    const board = new WatchBoard(bench.open, bench.schedule, () => 0);
-    const target = { key: new Uint8Array(), prefix: true, startRevision: 0 };
-    for (let i = 0; i < MAX_SESSIONS; i++) board.start(target);
-    expect(board.start(target)).toBeNull();
-    board.activeId = 3;
+    const board = bench.board();
+    const every = target('');
+    for (let i = 0; i < MAX_SESSIONS; i++) board.start(every);
+    expect(board.start(every)).toBeNull();
+    board.showAlone(3);
     board.close(3);
-    expect(board.activeId).toBe(4);
+    expect(board.activeId).toBe(1);
+    board.close(1);
+    expect([board.shownIds, board.activeId]).toEqual([[2], 2]);
     expect(bench.opened[2]?.closed).toBe(true);
-    expect(board.start(target)).not.toBeNull();
+    expect(board.start(every)).not.toBeNull();
   });
 });

@@ -85,7 +85,7 @@ export type FrameListener = (
   end: number,
 ) => void;
 
-/** Cuts a byte stream into the client's preface and whole frames, however the bytes arrive. */
+/** Cuts a byte stream into whole frames, behind the client's preface, however the bytes arrive. */
 export class FrameReader {
   readonly #listener: FrameListener;
   readonly #maxFrameBytes: number;
@@ -94,11 +94,18 @@ export class FrameReader {
   #partialBytes = 0;
   /** How many bytes are needed before it is worth looking again. */
   #neededBytes = CLIENT_PREFACE.length;
-  #prefaceSeen = false;
+  #prefaceSeen: boolean;
 
-  constructor(listener: FrameListener, maxFrameBytes: number) {
+  /** `from` is who sends: a server has no preface. */
+  constructor(
+    listener: FrameListener,
+    maxFrameBytes: number,
+    from: 'client' | 'server' = 'client',
+  ) {
     this.#listener = listener;
     this.#maxFrameBytes = maxFrameBytes;
+    this.#prefaceSeen = from === 'server';
+    if (from === 'server') this.#neededBytes = FRAME_HEADER_BYTES;
   }
 
   /** Throws ConnectionError, and whatever the listener throws; then the reader is of no more use. */

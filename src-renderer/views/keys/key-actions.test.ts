@@ -4,7 +4,7 @@ import { ContractCallError } from '../../api/client.ts';
 import { MAX_VALUE_BYTES } from '../../lib/limits.ts';
 import { CreateForm } from './create-form.svelte.ts';
 import { DeletePlan, type DeletePort, SAMPLE_ROWS } from './delete-plan.svelte.ts';
-import { OpenKey } from './open-key.svelte.ts';
+import { OpenKey } from './detail/open-key.svelte.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 

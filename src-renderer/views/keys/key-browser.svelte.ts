@@ -1,8 +1,8 @@
 import type { KeyRow } from '../../../src-main/contract/views.ts';
 import { equalBytes } from '../../lib/bytes.ts';
-import { Editor, type EditorPort } from './editor.svelte.ts';
+import { Editor, type EditorPort } from './detail/editor.svelte.ts';
+import { type GetKey, OpenKey } from './detail/open-key.svelte.ts';
 import { type FetchPage, KeyPages } from './key-pages.svelte.ts';
-import { type GetKey, OpenKey } from './open-key.svelte.ts';
 
 /** A pause in typing after which the prefix is searched. */
 export const SEARCH_DELAY_MS = 150;

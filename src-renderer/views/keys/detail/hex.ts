@@ -1,4 +1,4 @@
-import { fromHex } from '../../lib/bytes.ts';
+import { fromHex } from '../../../lib/bytes.ts';
 
 /** Bytes in one row of a hex dump. */
 export const HEX_ROW_BYTES = 16;

@@ -1,6 +1,6 @@
-import type { KeyDetail } from '../../../src-main/contract/views.ts';
-import { equalBytes, utf8Encode } from '../../lib/bytes.ts';
-import { MAX_VALUE_BYTES } from '../../lib/limits.ts';
+import type { KeyDetail } from '../../../../src-main/contract/views.ts';
+import { equalBytes, utf8Encode } from '../../../lib/bytes.ts';
+import { MAX_VALUE_BYTES } from '../../../lib/limits.ts';
 import { parseHexText, toHexText } from './hex.ts';
 import { checkJson, formatJson, type JsonCheck } from './json-text.ts';
 import { inspectValue, type LineEnding } from './value-kind.ts';

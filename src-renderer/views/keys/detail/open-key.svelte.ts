@@ -1,4 +1,4 @@
-import type { KeyDetail } from '../../../src-main/contract/views.ts';
+import type { KeyDetail } from '../../../../src-main/contract/views.ts';
 
 export type OpenState =
   | { kind: 'none' }

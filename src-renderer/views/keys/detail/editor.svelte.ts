@@ -1,6 +1,6 @@
-import type { KeyDetail } from '../../../src-main/contract/views.ts';
-import { asCallError } from '../../api/client.ts';
-import { equalBytes } from '../../lib/bytes.ts';
+import type { KeyDetail } from '../../../../src-main/contract/views.ts';
+import { asCallError } from '../../../api/client.ts';
+import { equalBytes } from '../../../lib/bytes.ts';
 import { Draft } from './draft.svelte.ts';
 
 /** Edits that may be open at once; each holds its value twice. */

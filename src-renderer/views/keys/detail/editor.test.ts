@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { KeyDetail } from '../../../src-main/contract/views.ts';
-import { ContractCallError } from '../../api/client.ts';
-import { MAX_VALUE_BYTES } from '../../lib/limits.ts';
+import type { KeyDetail } from '../../../../src-main/contract/views.ts';
+import { ContractCallError } from '../../../api/client.ts';
+import { MAX_VALUE_BYTES } from '../../../lib/limits.ts';
 import { Draft } from './draft.svelte.ts';
 import { Editor, MAX_DRAFTS } from './editor.svelte.ts';
 

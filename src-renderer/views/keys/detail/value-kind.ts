@@ -1,4 +1,4 @@
-import { isPlainText, utf8Decode } from '../../lib/bytes.ts';
+import { isPlainText, utf8Decode } from '../../../lib/bytes.ts';
 import { checkJson } from './json-text.ts';
 
 export type ValueMode = 'text' | 'json' | 'hex';

@@ -4,6 +4,7 @@ import type {
   ClusterSummary,
   EndpointTest,
   KeyDetail,
+  KeyHistoryPage,
   KeyPage,
   NoteTopic,
   Settings,
@@ -13,6 +14,8 @@ import type {
 export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
 export const MAX_KEY_BYTES = 64 * 1024;
 export const MAX_PAGE_ROWS = 5_000;
+/** Each version of a key costs a request to the cluster. */
+export const MAX_HISTORY_PAGE = 100;
 
 const bytes = (max: number) =>
   // Not z.instanceof: its type would demand an ArrayBuffer behind the bytes, which a Buffer does not promise.
@@ -134,6 +137,16 @@ export const CALL_INPUTS = {
     expectModRevision: revision.optional(),
   }),
   'keys.deleteRange': inCluster(range),
+  /** Versions of a key, newest first, below `before` or from now. */
+  'keys.history': inCluster({
+    key: keyBytes.refine((k) => k.length > 0, 'a key has at least one byte'),
+    before: revision.optional(),
+    limit: z.number().int().min(1).max(MAX_HISTORY_PAGE),
+  }),
+  /** Revisions at which a key was deleted: the server replays its history for it. */
+  'keys.deletions': inCluster({
+    key: keyBytes.refine((k) => k.length > 0, 'a key has at least one byte'),
+  }),
 
   'leases.grant': inCluster({
     ttl: z.number().int().min(1).max(9_000_000_000),
@@ -145,6 +158,8 @@ export const CALL_INPUTS = {
   /** Keep alive from this app, until switched off or the app ends. */
   'leases.keepAlive': inCluster({ id: hexId, on: z.boolean() }),
   'leases.keys': inCluster({ id: hexId }),
+  /** How long it lasts still, without its keys. */
+  'leases.ttl': inCluster({ id: hexId }),
 
   'storage.compact': inCluster({ revision: revision.min(1), physical: z.boolean() }),
   'storage.defragment': inCluster({ node: nodeName }),
@@ -179,11 +194,22 @@ export interface CallOutputs {
   'keys.put': { revision: number };
   'keys.delete': { deleted: number; revision: number };
   'keys.deleteRange': { deleted: number; revision: number };
+  'keys.history': KeyHistoryPage;
+  'keys.deletions': {
+    /** Newest first. */
+    revisions: number[];
+    /** What came before this is not known; 0: nothing was compacted. */
+    compactedAt: number;
+    /** False: there were too many, or the search took too long. */
+    isComplete: boolean;
+  };
   'leases.grant': { id: string; ttl: number };
   'leases.revoke': { revoked: number };
   'leases.renew': { ttl: number };
   'leases.keepAlive': { on: boolean };
   'leases.keys': { ttl: number; grantedTtl: number; keys: Uint8Array[] };
+  /** Seconds; null: the lease has ended. */
+  'leases.ttl': { ttl: number; grantedTtl: number } | null;
   'storage.compact': { revision: number };
   'storage.defragment': { beforeBytes: number; afterBytes: number };
   'storage.disarm': Record<string, never>;

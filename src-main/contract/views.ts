@@ -134,6 +134,26 @@ export interface KeyDetail extends KeyRow {
   revision: number;
 }
 
+/** One version of a key; its value is read at `modRevision`. */
+export interface KeyVersion {
+  modRevision: number;
+  createRevision: number;
+  version: number;
+  lease: string | null;
+}
+
+export interface KeyHistoryPage {
+  /** Newest first. */
+  versions: KeyVersion[];
+  /**
+   * Why it ends here: there is more; the last one is the first version since the key was created;
+   * the key is not there at the revision asked for; older revisions are compacted.
+   */
+  end: 'more' | 'created' | 'absent' | 'compacted';
+  /** Pass as `before` for the next page; null if there is none. */
+  next: number | null;
+}
+
 export interface WatchEventView {
   type: 'put' | 'delete';
   key: Uint8Array;

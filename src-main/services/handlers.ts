@@ -2,6 +2,7 @@ import type { AppInfo, NoteTopic } from '../contract/views.ts';
 import type { ClustersService } from './clusters.ts';
 import type { CallHandlers, Handlers, StreamHandlers } from './dispatcher.ts';
 import { testEndpoints } from './endpoint-test.ts';
+import { keyDeletions, keyHistory } from './key-history.ts';
 import { countKeys, deleteKeyRange, deleteKeys, getKey, listKeys, putKey } from './keys.ts';
 import { LogFollower, weighLogLines } from './logs.ts';
 import type { SettingsService } from './settings.ts';
@@ -61,12 +62,15 @@ function callHandlers({ info, settings, clusters, notes }: Services): CallHandle
     'keys.put': (input) => putKey(etcd(input), input, {}),
     'keys.delete': (input) => deleteKeys(etcd(input), input, {}),
     'keys.deleteRange': (input) => deleteKeyRange(etcd(input), input, {}),
+    'keys.history': (input, context) => keyHistory(etcd(input), input, context),
+    'keys.deletions': (input, context) => keyDeletions(etcd(input), input, context),
 
     'leases.grant': (input) => leases(input).grant(input),
     'leases.revoke': (input) => leases(input).revoke(input),
     'leases.renew': (input) => leases(input).renew(input),
     'leases.keepAlive': (input) => leases(input).keepAlive(input),
     'leases.keys': (input) => leases(input).keys(input),
+    'leases.ttl': (input) => leases(input).ttl(input),
 
     'storage.compact': (input) => storage(input).compact(input),
     'storage.defragment': (input) => storage(input).defragment(input),

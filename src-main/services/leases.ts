@@ -117,6 +117,11 @@ export class LeaseInspector implements Disposable {
     return { ttl: TTL, grantedTtl: grantedTTL, keys };
   }
 
+  async ttl(input: CallParsed<'leases.ttl'>): Promise<CallOutput<'leases.ttl'>> {
+    const { TTL, grantedTTL } = await this.#etcd.leaseTimeToLive(hexToLease(input.id), false);
+    return TTL < 0 ? null : { ttl: TTL, grantedTtl: grantedTTL };
+  }
+
   dispose(): void {
     this.#poller.dispose();
     this.#keeper.dispose();

@@ -1,8 +1,10 @@
+import { parseArgs } from 'node:util';
+import { errorMessage } from '../../src-main/base/errors.ts';
 import type { RunOptions } from './run.ts';
 
 const DEFAULT_STEPS = 20_000;
 
-const USAGE = `usage: npm run sim -- --seed S | --seeds A..B [options]
+export const USAGE = `usage: npm run sim -- --seed S | --seeds A..B [options]
   --steps N        events of the safety phase (${DEFAULT_STEPS})
   --without K,K    leaves out kinds of fault; "membership" is one of them
   --only I,I       only the faults with these numbers, or "none"
@@ -10,7 +12,9 @@ const USAGE = `usage: npm run sim -- --seed S | --seeds A..B [options]
   --clients N      no more than N clients
   --verbose        prints the trace
   --digest         prints a sum over all that the run did
-  --no-shrink      does not look for a smaller failure`;
+  --no-shrink      does not look for a smaller failure
+  --plant NAME     with a known bug in the product, or "all" of them in turn
+  --record         writes down which seeds caught them`;
 
 export interface Arguments {
   from: number;
@@ -29,9 +33,10 @@ export interface Arguments {
 
 /** Throws if they make no sense. */
 export function parseArguments(args: readonly string[]): Arguments {
+  const given = read(args);
   const value = (name: string) => {
-    const at = args.indexOf(`--${name}`);
-    return at < 0 ? undefined : args[at + 1];
+    const text = given[name];
+    return typeof text === 'string' ? text : undefined;
   };
   const number = (name: string) => {
     const text = value(name);
@@ -69,10 +74,28 @@ export function parseArguments(args: readonly string[]): Arguments {
       ...(mostFaults === undefined ? {} : { mostFaults }),
       ...(mostClients === undefined ? {} : { mostClients }),
     },
-    isVerbose: args.includes('--verbose'),
-    hasDigest: args.includes('--digest'),
-    shrinks: !args.includes('--no-shrink'),
+    isVerbose: given.verbose === true,
+    hasDigest: given.digest === true,
+    shrinks: given['no-shrink'] !== true,
     plant: value('plant'),
-    isRecording: args.includes('--record'),
+    isRecording: given.record === true,
   };
+}
+
+/** What was given by name. Unknown names are refused: a run without what was asked for looks like a good one. */
+function read(args: readonly string[]): Record<string, unknown> {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        ...{ seed: text, seeds: text, steps: text, without: text, only: text, faults: text },
+        ...{ clients: text, plant: text, verbose: flag, digest: flag, 'no-shrink': flag },
+        record: flag,
+      },
+    }).values;
+  } catch (error) {
+    throw new Error(`${errorMessage(error)}\n${USAGE}`);
+  }
 }

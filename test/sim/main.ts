@@ -1,4 +1,5 @@
-import { parseArguments } from './arguments.ts';
+import { errorMessage } from '../../src-main/base/errors.ts';
+import { parseArguments, USAGE } from './arguments.ts';
 import { add, describeCoverage, emptyCoverage } from './coverage.ts';
 import { runPlanted } from './planted/command.ts';
 import { describeFailure, describeResult, describeTrace, digestOf } from './report.ts';
@@ -7,6 +8,10 @@ import { shrink } from './shrink.ts';
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
+  if (args.includes('--help')) {
+    console.log(USAGE);
+    return 0;
+  }
   const { from, to, options, plant, isRecording, ...show } = parseArguments(args);
   if (plant !== undefined) {
     const seeds = args.some((one) => one.startsWith('--seed')) ? { from, to } : undefined;
@@ -41,4 +46,9 @@ async function main(): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  // A mistake in the command needs no stack; a defect of the simulator does.
+  const text = errorMessage(error);
+  console.error(text.includes(USAGE) || !(error instanceof Error) ? text : error.stack);
+  return 2;
+});

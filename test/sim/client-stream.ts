@@ -134,5 +134,13 @@ export class ClientStream {
 }
 
 export function contextOf(signal: AbortSignal): CallContext {
-  return { signal, deadline: undefined, peer: 'client', metadata: { get: () => undefined } };
+  return {
+    signal,
+    get aborted() {
+      return signal.aborted;
+    },
+    deadline: undefined,
+    peer: 'client',
+    metadata: { get: () => undefined },
+  };
 }

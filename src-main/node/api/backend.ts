@@ -38,6 +38,12 @@ export interface StateSnapshot {
   close(): Promise<void>;
 }
 
+/** Who waits for an answer. An AbortSignal is one; a call itself is cheaper. */
+export interface Caller {
+  /** Nobody waits any more: what was not proposed yet need not be. */
+  readonly aborted: boolean;
+}
+
 /** What the gRPC services need of the node. server/ implements it. */
 export interface Backend {
   readonly clusterId: bigint;
@@ -50,10 +56,10 @@ export interface Backend {
   /** Proposes, waits until applied here, answers. Forwarded to the leader where this member is none. Throws NodeError. */
   propose<K extends RequestKind>(
     request: Extract<InternalRequestBody, { $case: K }>,
-    signal?: AbortSignal,
+    caller?: Caller,
   ): Promise<{ response: ApplyResponses[K]; revision: number }>;
   /** Resolves once the local state includes every write acknowledged before the call (ReadIndex, thesis 6.4). Throws NodeError. */
-  linearizableRead(signal?: AbortSignal): Promise<void>;
+  linearizableRead(caller?: Caller): Promise<void>;
   /** Prolongs a lease; on a follower it asks the leader. Answers the granted TTL in seconds, 0 if the lease is unknown or expired. */
   leaseRenew(id: bigint, signal?: AbortSignal): Promise<number>;
   /** Seconds left and as granted, by the leader's clock; undefined if there is no such lease. */

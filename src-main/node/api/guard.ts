@@ -38,13 +38,13 @@ export class Guard {
     handler: UnaryHandler<Request, Response>,
     forLearners: (request: Request) => boolean = () => false,
   ): UnaryHandler<Request, Response> {
-    return async (request, context) => {
+    return (request, context) => {
       try {
         this.#checkServing(forLearners(request));
         this.#checkLeader(context);
-        return await handler(request, context);
+        return handler(request, context).catch(rethrow);
       } catch (error) {
-        throw toRpcError(error);
+        return Promise.reject(toRpcError(error));
       }
     };
   }
@@ -98,6 +98,10 @@ export class Guard {
         .finally(() => cancel());
     });
   }
+}
+
+function rethrow(error: unknown): never {
+  throw toRpcError(error);
 }
 
 function requiresLeader(context: CallContext): boolean {

@@ -24,22 +24,24 @@ import {
   checkTxnSize,
 } from './checks.ts';
 import type { Guard } from './guard.ts';
+import { kvDescriptors } from './kv-codec.ts';
 import { withOpHeaders } from './txn-headers.ts';
 
 export function kvService(backend: Backend, guard: Guard): ServiceImplementation {
   const kv = new KvApi(backend);
+  const { put, range } = kvDescriptors();
   return {
     name: 'etcdserverpb.KV',
     methods: [
       unary(
-        KVService.range,
+        range,
         guard.unary(
-          (request, context) => kv.range(request, context),
+          (request) => kv.range(request),
           ({ serializable }) => serializable,
         ),
       ),
       unary(
-        KVService.put,
+        put,
         guard.unary((request, context) => kv.put(request, context)),
       ),
       unary(
@@ -65,41 +67,41 @@ class KvApi {
     this.#backend = backend;
   }
 
-  async range(request: RangeRequest, { signal }: CallContext): Promise<RangeResponse> {
+  async range(request: RangeRequest): Promise<RangeResponse> {
     checkRange(request);
-    if (!request.serializable) await this.#backend.linearizableRead(signal);
+    if (!request.serializable) await this.#backend.linearizableRead();
     const response = this.#backend.state.range(request);
     return { ...response, header: this.#backend.header() };
   }
 
-  async put(request: PutRequest, { signal }: CallContext): Promise<PutResponse> {
+  async put(request: PutRequest, caller: CallContext): Promise<PutResponse> {
     checkPut(request);
     checkPutSize(request, this.#backend.limits.maxRequestBytes);
     const { response, revision } = await this.#backend.propose<'put'>(
       { $case: 'put', value: request },
-      signal,
+      caller,
     );
     return { ...response, header: this.#backend.header(revision) };
   }
 
   async deleteRange(
     request: DeleteRangeRequest,
-    { signal }: CallContext,
+    caller: CallContext,
   ): Promise<DeleteRangeResponse> {
     checkDeleteRange(request);
     checkDeleteRangeSize(request, this.#backend.limits.maxRequestBytes);
     const { response, revision } = await this.#backend.propose<'deleteRange'>(
       { $case: 'deleteRange', value: request },
-      signal,
+      caller,
     );
     return { ...response, header: this.#backend.header(revision) };
   }
 
-  async txn(request: TxnRequest, { signal }: CallContext): Promise<TxnResponse> {
+  async txn(request: TxnRequest, caller: CallContext): Promise<TxnResponse> {
     const { maxTxnOps, maxRequestBytes } = this.#backend.limits;
     checkTxn(request, maxTxnOps);
     if (isReadOnly(request)) {
-      if (!isSerializable(request)) await this.#backend.linearizableRead(signal);
+      if (!isSerializable(request)) await this.#backend.linearizableRead();
       const response = this.#backend.state.readOnlyTxn(request);
       const header = this.#backend.header();
       return { ...withOpHeaders(response, header.revision), header };
@@ -107,13 +109,13 @@ class KvApi {
     checkTxnSize(request, maxRequestBytes);
     const { response, revision } = await this.#backend.propose<'txn'>(
       { $case: 'txn', value: request },
-      signal,
+      caller,
     );
     return { ...withOpHeaders(response, revision), header: this.#backend.header(revision) };
   }
 
-  async compact(request: CompactionRequest, { signal }: CallContext): Promise<CompactionResponse> {
-    await this.#backend.propose<'compaction'>({ $case: 'compaction', value: request }, signal);
+  async compact(request: CompactionRequest, caller: CallContext): Promise<CompactionResponse> {
+    await this.#backend.propose<'compaction'>({ $case: 'compaction', value: request }, caller);
     if (request.physical) await this.#backend.state.compactionFinished(request.revision);
     return { header: this.#backend.header() };
   }

@@ -45,6 +45,8 @@ export interface CallContext {
    * the server stops. What a handler answers afterwards goes nowhere.
    */
   readonly signal: AbortSignal;
+  /** As `signal.aborted`. Making a signal costs more than many a call: who need not be told asks here. */
+  readonly aborted: boolean;
   /** Milliseconds since the epoch; undefined if the client set none. */
   readonly deadline: number | undefined;
   /** "address:port" of the client, for logs. */
@@ -126,8 +128,13 @@ export function unary<Request, Response>(
   handler: UnaryHandler<Request, Response>,
 ): MethodImplementation {
   const { path, responseSerialize } = descriptor;
-  const invoke = async (bytes: Buffer, context: CallContext): Promise<Buffer> =>
-    responseSerialize(await handler(decode(descriptor, bytes), context));
+  const invoke = (bytes: Buffer, context: CallContext): Promise<Buffer> => {
+    try {
+      return handler(decode(descriptor, bytes), context).then(responseSerialize);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
   return { kind: 'unary', path, invoke };
 }
 

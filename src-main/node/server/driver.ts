@@ -1,7 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { InternalRequest, MembershipChange } from '../../proto/raftdeck/internal.ts';
+import { MembershipChange } from '../../proto/raftdeck/internal.ts';
 import {
   ConfChange,
   type Entry,
@@ -16,6 +16,7 @@ import type { HardState, ProposeResult, Ready, Role, SnapshotMeta } from '../raf
 import type { StateStore } from '../storage/types.ts';
 import type { WriteAheadLog } from '../wal/types.ts';
 import { ApplyQueue } from './apply-queue.ts';
+import { decodeEntry } from './entry-codec.ts';
 import type { Proposals } from './proposals.ts';
 import { ReadBatcher } from './reads.ts';
 import { type Persist, WalWriter } from './wal-writer.ts';
@@ -294,7 +295,7 @@ export class RaftDriver {
     } else if (entry.data.length === 0) {
       state.applyEmpty(entry.index, entry.term);
     } else {
-      const request = InternalRequest.decode(entry.data);
+      const request = decodeEntry(entry.data);
       proposals.settle(request.id, state.apply(entry.index, entry.term, request));
     }
   }

@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/logger.ts';
 import { type Message, MessageType, type SnapshotHeader } from '../../proto/raftdeck/raft.ts';
+import type { Caller } from '../api/backend.ts';
 import type { BatchingStateMachine } from '../apply/state-machine.ts';
 import type { InternalRequestBody } from '../apply/types.ts';
 import type { NodeConfig } from '../config.ts';
@@ -118,18 +119,16 @@ export class RaftGroup {
    * Resolves once the entry is applied here. Throws NodeError. `onlyInTerm`: it may be proposed by this member alone,
    * while it leads in that term; else NotLeader.
    */
-  async propose(
-    body: InternalRequestBody,
-    signal?: AbortSignal,
-    onlyInTerm?: number,
-  ): Promise<Applied> {
-    if (this.#stopping) throw nodeError('Stopped');
+  propose(body: InternalRequestBody, caller?: Caller, onlyInTerm?: number): Promise<Applied> {
+    if (this.#stopping) return Promise.reject(nodeError('Stopped'));
     const { leader } = this.raft;
-    const applied = this.proposals.add(body, this.#deadlineMs(), leader, signal, onlyInTerm);
+    const applied = this.proposals.add(body, this.#deadlineMs(), leader, caller, onlyInTerm);
     this.driver.wake();
-    const result = await applied;
-    if (body.$case === 'compaction') this.history.kick();
-    return result;
+    if (body.$case !== 'compaction') return applied;
+    return applied.then((result) => {
+      this.history.kick();
+      return result;
+    });
   }
 
   linearizableRead(): Promise<void> {

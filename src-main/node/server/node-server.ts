@@ -6,6 +6,7 @@ import { EventKind, type RaftResponse } from '../../proto/raftdeck/inspect.ts';
 import { type PeerCall, PeerCall_Kind, type PeerReply } from '../../proto/raftdeck/raft.ts';
 import type {
   Backend,
+  Caller,
   InspectBackend,
   NodeLimits,
   NodeStatus,
@@ -194,15 +195,19 @@ export class NodeServer implements Backend, InspectBackend {
     return { clusterId, memberId, revision, raftTerm: this.#group.raft.term };
   }
 
-  async propose<K extends RequestKind>(
+  propose<K extends RequestKind>(
     request: Extract<InternalRequestBody, { $case: K }>,
-    signal?: AbortSignal,
+    caller?: Caller,
   ): Promise<{ response: ApplyResponses[K]; revision: number }> {
-    const body = request as InternalRequestBody;
-    await this.#quota.check(body);
-    const granted = this.#leases.withMinimumTtl(body);
-    const { response, revision } = await this.#group.propose(granted, signal);
-    return { response: response as ApplyResponses[K], revision };
+    const body = this.#leases.withMinimumTtl(request as InternalRequestBody);
+    const applied = this.#quota.admits(body)
+      ? this.#group.propose(body, caller)
+      : this.#quota.refuse();
+    // What a request of a kind is answered by is of that kind.
+    return applied as Promise<unknown> as Promise<{
+      response: ApplyResponses[K];
+      revision: number;
+    }>;
   }
 
   linearizableRead(): Promise<void> {

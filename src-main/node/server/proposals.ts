@@ -1,6 +1,7 @@
 import { CodedError } from '../../base/errors.ts';
-import { InternalRequest } from '../../proto/raftdeck/internal.ts';
+import type { Caller } from '../api/backend.ts';
 import type { ApplyResult, InternalRequestBody, NodeErrorCode } from '../apply/types.ts';
+import { decodeEntry, encodeEntry } from './entry-codec.ts';
 
 /** Requests that may wait for their entry at once; more are refused with TooManyRequests. */
 export const MAX_PENDING_PROPOSALS = 20_000;
@@ -13,6 +14,7 @@ interface Waiting {
   leader: bigint;
   /** Set for what only the leader of that term may propose: it is not handed to another one. */
   onlyInTerm: number | undefined;
+  caller: Caller | undefined;
   resolve(result: Applied): void;
   reject(error: CodedError<NodeErrorCode>): void;
 }
@@ -48,15 +50,14 @@ export class Proposals {
     request: InternalRequestBody,
     deadlineMs: number,
     leader: bigint,
-    signal: AbortSignal | undefined,
+    caller: Caller | undefined,
     onlyInTerm?: number,
   ): Promise<Applied> {
     if (this.#waiting.size >= MAX_PENDING_PROPOSALS) {
       return Promise.reject(nodeError('TooManyRequests'));
     }
-    const { id, applied } = this.expect(deadlineMs, leader, signal, onlyInTerm);
-    const data = Buffer.from(InternalRequest.encode({ id, request }).finish());
-    this.#outbox.push({ id, data });
+    const { id, applied } = this.expect(deadlineMs, leader, caller, onlyInTerm);
+    this.#outbox.push({ id, data: encodeEntry(id, request) });
     return applied;
   }
 
@@ -64,20 +65,18 @@ export class Proposals {
   expect(
     deadlineMs: number,
     leader: bigint,
-    signal: AbortSignal | undefined,
+    caller: Caller | undefined,
     onlyInTerm?: number,
   ): { id: bigint; applied: Promise<Applied> } {
     const id = this.#nextId++;
     const applied = new Promise<Applied>((resolve, reject) => {
-      this.#waiting.set(id, { deadlineMs, leader, onlyInTerm, resolve, reject });
-      // The entry may still be applied: only the answer is no longer wanted.
-      signal?.addEventListener('abort', () => this.#waiting.delete(id), { once: true });
+      this.#waiting.set(id, { deadlineMs, leader, onlyInTerm, caller, resolve, reject });
     });
     return { id, applied };
   }
 
   isWaiting(id: bigint): boolean {
-    return this.#waiting.has(id);
+    return this.#wanted(id) !== undefined;
   }
 
   /** Nobody proposes that entry any more. */
@@ -94,7 +93,7 @@ export class Proposals {
   takeOutbox(leadingTerm: number | undefined): Buffer[] {
     const taken: Buffer[] = [];
     for (const { id, data } of this.#outbox) {
-      const waiting = this.#waiting.get(id);
+      const waiting = this.#wanted(id);
       if (waiting === undefined) continue;
       if (waiting.onlyInTerm === undefined || waiting.onlyInTerm === leadingTerm) taken.push(data);
       else this.refuse(id, 'NotLeader');
@@ -105,7 +104,7 @@ export class Proposals {
 
   /** Proposing was refused: everything goes back, to be tried again. */
   putBack(data: Buffer[]): void {
-    const again = data.map((bytes) => ({ id: InternalRequest.decode(bytes).id, data: bytes }));
+    const again = data.map((bytes) => ({ id: decodeEntry(bytes).id, data: bytes }));
     this.#outbox = again.concat(this.#outbox);
   }
 
@@ -115,6 +114,17 @@ export class Proposals {
     this.#waiting.delete(id);
     if (result.ok) waiting.resolve(result);
     else waiting.reject(nodeError(result.code));
+  }
+
+  /**
+   * Who waits for the entry. One whose caller has left is dropped when it is met, so that nobody need listen for that;
+   * if its entry is in the log already, only the answer is no longer wanted.
+   */
+  #wanted(id: bigint): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    if (waiting?.caller?.aborted !== true) return waiting;
+    this.#waiting.delete(id);
+    return undefined;
   }
 
   /** Rejects what is overdue. The map is in order of arrival and deadlines are alike, so the first fresh one ends it. */

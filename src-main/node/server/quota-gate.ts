@@ -26,11 +26,14 @@ export class QuotaGate {
     this.quotaBytes = effectiveQuotaBytes(deps.quotaBackendBytes);
   }
 
-  /** Rejects with NoSpace. */
-  async check(body: InternalRequestBody): Promise<void> {
+  admits(body: InternalRequestBody): boolean {
     const { store, quotaBackendBytes } = this.#deps;
     const bytes = growthBytes(body);
-    if (bytes === 0 || !quotaExceeded(store, { quotaBytes: quotaBackendBytes }, bytes)) return;
+    return bytes === 0 || !quotaExceeded(store, { quotaBytes: quotaBackendBytes }, bytes);
+  }
+
+  /** For what is not admitted: rejects with NoSpace, once the alarm is raised. */
+  async refuse(): Promise<never> {
     await this.#raiseAlarm();
     throw nodeError('NoSpace');
   }

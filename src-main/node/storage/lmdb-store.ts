@@ -23,7 +23,7 @@ import { WriteBuffer } from './write-buffer.ts';
 
 /** Enough rows to make a sync cheap, few enough to hand them over in a few milliseconds. */
 const FLUSH_ROWS = 4096;
-const FLUSH_DELAY_MS = 50;
+const FLUSH_DELAY_MS = 250;
 /** Estimated memory of all overlays above which `pressure` asks callers to wait. */
 const OVERLAY_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Exports and views at once: each holds a read transaction, and LMDB cannot reuse pages that it sees. */

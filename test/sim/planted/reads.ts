@@ -16,7 +16,7 @@ export const READ_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src-main/node/api/kv.ts',
-        find: '    if (!request.serializable) await this.#backend.linearizableRead(signal);\n',
+        find: '    if (!request.serializable) await this.#backend.linearizableRead();\n',
         replace: '',
       },
     ],

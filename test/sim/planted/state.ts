@@ -198,7 +198,7 @@ export const STATE_BUGS: readonly PlantedBug[] = [
     if (response.kvs.length < 2) return { ...response, header: this.#backend.header() };
     await new Promise<void>((resolve) => {
       this.#backend.state.hub;
-      Promise.resolve().then(() => this.#backend.linearizableRead(signal)).then(resolve, resolve);
+      Promise.resolve().then(() => this.#backend.linearizableRead()).then(resolve, resolve);
     });
     const rest = this.#backend.state.range(request);
     const middle = response.kvs.length >> 1;

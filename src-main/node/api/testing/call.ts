@@ -229,6 +229,9 @@ export class TestStream<Request, Response> {
 function contextOf(signal: AbortSignal, metadata: Record<string, string>): CallContext {
   return {
     signal,
+    get aborted() {
+      return signal.aborted;
+    },
     deadline: undefined,
     peer: 'test',
     metadata: { get: (name) => metadata[name] },

@@ -127,6 +127,9 @@ function contextOf(call: SurfaceCall, signal: AbortSignal): CallContext {
   return {
     metadata: metadataOf(call.metadata),
     signal,
+    get aborted() {
+      return signal.aborted;
+    },
     deadline: Number.isFinite(at) ? at : undefined,
     peer: call.getPeer(),
   };

@@ -10,7 +10,7 @@ import {
   trailersOnly,
 } from './grpc-headers.ts';
 import type { HeaderField } from './hpack/static-table.ts';
-import { frameMessage, MessageReader } from './message-reader.ts';
+import { frameMessage, MessageReader, wholeMessage } from './message-reader.ts';
 import { BufferedRequests } from './request-stream.ts';
 import type { H2Stream, StreamListener } from './stream.ts';
 
@@ -43,7 +43,9 @@ export class GrpcCall implements StreamListener, CallContext {
   readonly #stream: H2Stream;
   readonly #method: MethodImplementation;
   readonly #fields: readonly HeaderField[];
-  readonly #reader: MessageReader;
+  readonly #encoding: string;
+  /** Only made for what `wholeMessage` does not take. */
+  #reader: MessageReader | undefined;
   #metadata: CallMetadata | undefined;
   /** Only made if the handler looks at the signal. */
   #abort: AbortController | undefined;
@@ -64,7 +66,7 @@ export class GrpcCall implements StreamListener, CallContext {
     this.#method = method;
     this.#fields = request.fields;
     this.peer = stream.peer;
-    this.#reader = new MessageReader(environment.maxReceiveBytes, request.encoding);
+    this.#encoding = request.encoding;
     if (timeoutMs !== undefined) {
       this.deadline = Date.now() + timeoutMs;
       if (timeoutMs <= MAX_TIMER_MS) {
@@ -75,7 +77,7 @@ export class GrpcCall implements StreamListener, CallContext {
     if (method.kind !== 'bidi') return;
     const requests = new BufferedRequests({
       context: this,
-      open: (message) => this.#reader.open(message),
+      open: (message) => this.#messages().open(message),
       releaseCredit: (bytes) => stream.releaseCredit(bytes),
       fail: (error) => this.#fail(error),
     });
@@ -89,6 +91,10 @@ export class GrpcCall implements StreamListener, CallContext {
   get metadata(): CallMetadata {
     this.#metadata ??= new HeaderMetadata(this.#fields);
     return this.#metadata;
+  }
+
+  get aborted(): boolean {
+    return this.#aborted;
   }
 
   get signal(): AbortSignal {
@@ -109,10 +115,10 @@ export class GrpcCall implements StreamListener, CallContext {
     if (!this.#open) return;
     try {
       if (this.#requests) {
-        this.#reader.push(bytes, (message) => this.#requests?.push(message));
+        this.#messages().push(bytes, (message) => this.#requests?.push(message));
         this.#requests.hold(bytes.length);
       } else {
-        this.#reader.push(bytes, (message) => this.#onOnlyRequest(this.#reader.open(message)));
+        this.#onRequestBytes(bytes);
         // The size limit bounds what one request holds.
         this.#stream.releaseCredit(bytes.length);
       }
@@ -121,9 +127,26 @@ export class GrpcCall implements StreamListener, CallContext {
     }
   }
 
+  #onRequestBytes(bytes: Buffer): void {
+    if (this.#reader === undefined) {
+      const whole = wholeMessage(bytes, this.#environment.maxReceiveBytes);
+      if (whole !== undefined) {
+        this.#onOnlyRequest(whole);
+        return;
+      }
+    }
+    const reader = this.#messages();
+    reader.push(bytes, (message) => this.#onOnlyRequest(reader.open(message)));
+  }
+
+  #messages(): MessageReader {
+    this.#reader ??= new MessageReader(this.#environment.maxReceiveBytes, this.#encoding);
+    return this.#reader;
+  }
+
   onEnd(): void {
     if (!this.#open) return;
-    if (this.#reader.midMessage) {
+    if (this.#reader?.midMessage) {
       this.#fail(new RpcError(RpcStatus.INTERNAL, 'the request ended within a message'));
       return;
     }
@@ -176,9 +199,7 @@ export class GrpcCall implements StreamListener, CallContext {
   ): void {
     started(() => invoke(request, this)).then(
       (response) => {
-        if (!this.#close()) return;
-        this.#sendMessage(response);
-        this.#stream.end(OK_TRAILERS);
+        if (this.#close()) this.#stream.respond(RESPONSE_HEADERS, response, OK_TRAILERS);
       },
       (error: unknown) => this.#fail(error),
     );

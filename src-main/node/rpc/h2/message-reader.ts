@@ -2,17 +2,28 @@ import { gunzipSync, inflateSync } from 'node:zlib';
 import { RpcError, RpcStatus } from '../status.ts';
 
 /** One octet that tells compression, and the length in four. */
-const PREFIX_BYTES = 5;
+export const MESSAGE_PREFIX_BYTES = 5;
 /** Up to here prefix and message are copied into one buffer. */
 const COPY_BELOW_BYTES = 1024;
+
+/**
+ * The message, if these bytes are exactly one that is not compressed, as nearly every request is.
+ * A view.
+ */
+export function wholeMessage(data: Buffer, maxBytes: number): Buffer | undefined {
+  if (data.length < MESSAGE_PREFIX_BYTES || data[0] !== 0) return undefined;
+  const length = data.readUInt32BE(1);
+  if (length !== data.length - MESSAGE_PREFIX_BYTES || length > maxBytes) return undefined;
+  return data.subarray(MESSAGE_PREFIX_BYTES);
+}
 
 /** Calls back with the buffers that make the framed message. */
 export function frameMessage(message: Buffer, write: (bytes: Buffer) => void): void {
   const small = message.length < COPY_BELOW_BYTES;
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + (small ? message.length : 0));
+  const frame = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + (small ? message.length : 0));
   frame[0] = 0;
   frame.writeUInt32BE(message.length, 1);
-  if (small) message.copy(frame, PREFIX_BYTES);
+  if (small) message.copy(frame, MESSAGE_PREFIX_BYTES);
   write(frame);
   if (!small) write(message);
 }
@@ -41,7 +52,7 @@ export class MessageReader {
   /** How many small pieces stand at the end of `#partial`; below MERGE_PIECES. */
   #small = 0;
   #partialBytes = 0;
-  #neededBytes = PREFIX_BYTES;
+  #neededBytes = MESSAGE_PREFIX_BYTES;
 
   constructor(maxBytes: number, encoding: string) {
     this.#maxBytes = maxBytes;
@@ -65,17 +76,17 @@ export class MessageReader {
       this.#partialBytes = 0;
     }
     let at = 0;
-    this.#neededBytes = PREFIX_BYTES;
-    while (bytes.length - at >= PREFIX_BYTES) {
+    this.#neededBytes = MESSAGE_PREFIX_BYTES;
+    while (bytes.length - at >= MESSAGE_PREFIX_BYTES) {
       const length = bytes.readUInt32BE(at + 1);
       if (length > this.#maxBytes) throw tooLarge(length, this.#maxBytes);
-      const end = at + PREFIX_BYTES + length;
+      const end = at + MESSAGE_PREFIX_BYTES + length;
       if (bytes.length < end) {
         this.#neededBytes = end - at;
         break;
       }
       const flag = bytes[at] ?? 0;
-      const payload = bytes.subarray(at + PREFIX_BYTES, end);
+      const payload = bytes.subarray(at + MESSAGE_PREFIX_BYTES, end);
       at = end;
       onMessage(flag === 0 ? payload : { flag, payload });
     }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType } from './frames.ts';
+import { MESSAGE_PREFIX_BYTES } from './message-reader.ts';
 
 /** Frames are gathered in chunks of this size, so that a turn's frames make one write. */
 const CHUNK_BYTES = 16 * 1024;
@@ -38,6 +39,13 @@ export class FrameOutput {
   uint16(value: number): void {
     const at = this.#reserve(2);
     this.#chunk.writeUInt16BE(value, at);
+  }
+
+  /** gRPC's: not compressed, and the length. */
+  messagePrefix(messageBytes: number): void {
+    const at = this.#reserve(MESSAGE_PREFIX_BYTES);
+    this.#chunk[at] = 0;
+    this.#chunk.writeUInt32BE(messageBytes, at + 1);
   }
 
   /** Payload that the caller does not change any more. */

@@ -3,6 +3,7 @@ import { DEFAULT_WINDOW_BYTES, SendWindow } from './flow.ts';
 import { FrameType } from './frames.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import { HEADER_TABLE_BYTES, MAX_FRAME_BYTES, MAX_SOCKET_QUEUE_BYTES } from './limits.ts';
+import { MESSAGE_PREFIX_BYTES } from './message-reader.ts';
 import { FrameOutput } from './output.ts';
 import type { H2Stream, ResponseHeaders } from './stream.ts';
 
@@ -84,6 +85,10 @@ export class Sender {
       stream.headers = undefined;
       progress = true;
     }
+    if (stream.message) {
+      if (this.#message(stream, stream.message)) stream.message = undefined;
+      else stream.queueMessage(stream.message);
+    }
     if (stream.queuedBytes > 0) {
       if (this.#data(stream)) progress = true;
       if (stream.queuedBytes > 0) {
@@ -104,6 +109,21 @@ export class Sender {
     const block =
       'fields' in headers ? this.#encoder.encodeConstant(headers) : this.#encoder.encode(headers);
     this.output.headers(stream.id, block, endStream, MAX_FRAME_BYTES);
+  }
+
+  /** A small message as one DATA frame. False: a window or a frame does not hold it. */
+  #message(stream: H2Stream, message: Buffer): boolean {
+    const bytes = MESSAGE_PREFIX_BYTES + message.length;
+    const { sendWindow } = stream;
+    if (bytes > MAX_FRAME_BYTES || bytes > sendWindow.availableBytes) return false;
+    if (bytes > this.window.availableBytes) return false;
+    sendWindow.availableBytes -= bytes;
+    this.window.availableBytes -= bytes;
+    this.output.frameHeader(bytes, FrameType.DATA, 0, stream.id);
+    this.output.messagePrefix(message.length);
+    this.output.bytesOf(message, 0, message.length);
+    this.#events.onDataSent();
+    return true;
   }
 
   /** One DATA frame. False: a window is spent. */

@@ -16,6 +16,7 @@ import {
   isGrpcContentType,
   parseRequestHead,
   parseTimeoutMs,
+  type RequestHead,
   trailersOnly,
 } from './grpc-headers.ts';
 import type { HeaderField } from './hpack/static-table.ts';
@@ -39,6 +40,8 @@ class H2Server implements RpcServer {
   readonly #connections = new Set<H2Connection>();
   readonly #scheduler = new TurnScheduler();
   #stopped: Promise<void> | undefined;
+  #lastFields: readonly HeaderField[] | undefined;
+  #lastHead: RequestHead | undefined;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
@@ -99,8 +102,17 @@ class H2Server implements RpcServer {
     this.#connections.add(connection);
   }
 
+  /** A client's calls mostly have the same fields, and then they are the very same object: see HpackDecoder. */
+  #headOf(fields: readonly HeaderField[]): RequestHead | undefined {
+    if (this.#lastFields !== fields) {
+      this.#lastHead = parseRequestHead(fields);
+      this.#lastFields = fields;
+    }
+    return this.#lastHead;
+  }
+
   #onRequest(stream: H2Stream, fields: readonly HeaderField[]): void {
-    const head = parseRequestHead(fields);
+    const head = this.#headOf(fields);
     if (!head) throw new StreamError(stream.id, ErrorCode.PROTOCOL_ERROR, 'a malformed request');
     if (head.method !== 'POST') {
       stream.end(httpError(405, `gRPC calls are POST requests, not ${head.method}`));

@@ -2,6 +2,7 @@ import { ReceiveWindow, SendWindow } from './flow.ts';
 import type { ConstantHeaders } from './hpack/encoder.ts';
 import type { HeaderField } from './hpack/static-table.ts';
 import { STREAM_RECEIVE_WINDOW_BYTES } from './limits.ts';
+import { frameMessage } from './message-reader.ts';
 
 /** Who serves a request: told in order what arrives on its stream. */
 export interface StreamListener {
@@ -46,10 +47,12 @@ export class H2Stream {
 
   /** Header blocks to send; undefined when sent or not yet given. */
   headers: ResponseHeaders | undefined;
+  /** The one message of a response that is complete; it is framed when it is sent. */
+  message: Buffer | undefined;
   trailers: ResponseHeaders | undefined;
   /** Nothing can be added any more. */
   #ended = false;
-  #chunks: Buffer[] = [];
+  #chunks: Buffer[] | undefined;
   /** Index of the first chunk that is not wholly sent, and how much of it is. */
   #head = 0;
   #headOffset = 0;
@@ -78,9 +81,30 @@ export class H2Stream {
 
   write(bytes: Buffer): void {
     if (this.#ended || this.closed || bytes.length === 0) return;
+    this.#queue(bytes);
+    this.#host.schedule(this);
+  }
+
+  /** The whole response at once, of one gRPC message: nothing was sent before, nothing follows. */
+  respond(headers: ResponseHeaders, message: Buffer, trailers: ResponseHeaders): void {
+    if (this.#ended || this.closed) return;
+    this.#ended = true;
+    this.headers = headers;
+    this.message = message;
+    this.trailers = trailers;
+    this.#host.schedule(this);
+  }
+
+  /** Queues `message` as bytes, to be sent piece by piece. For the connection alone. */
+  queueMessage(message: Buffer): void {
+    this.message = undefined;
+    frameMessage(message, (bytes) => this.#queue(bytes));
+  }
+
+  #queue(bytes: Buffer): void {
+    this.#chunks ??= [];
     this.#chunks.push(bytes);
     this.#queuedBytes += bytes.length;
-    this.#host.schedule(this);
   }
 
   /** Ends the response; what is queued goes before it. */
@@ -102,8 +126,9 @@ export class H2Stream {
    */
   take(bytes: number, piece: (chunk: Buffer, start: number, end: number) => void): void {
     this.#queuedBytes -= bytes;
+    const chunks = this.#chunks ?? [];
     for (let left = bytes; left > 0; ) {
-      const chunk = this.#chunks[this.#head];
+      const chunk = chunks[this.#head];
       if (!chunk) return;
       const start = this.#headOffset;
       const end = Math.min(chunk.length, start + left);
@@ -112,13 +137,13 @@ export class H2Stream {
       this.#headOffset = end;
       if (end < chunk.length) break;
       // A stream that is never quite empty must not keep what it has sent.
-      this.#chunks[this.#head] = SENT;
+      chunks[this.#head] = SENT;
       this.#headOffset = 0;
       this.#head += 1;
     }
     // Moving what remains is worth it once half of the array is spent.
-    if (this.#head === 0 || this.#head * 2 < this.#chunks.length) return;
-    this.#chunks.splice(0, this.#head);
+    if (this.#head === 0 || this.#head * 2 < chunks.length) return;
+    chunks.splice(0, this.#head);
     this.#head = 0;
   }
 
@@ -126,8 +151,9 @@ export class H2Stream {
   discard(): void {
     this.closed = true;
     this.headers = undefined;
+    this.message = undefined;
     this.trailers = undefined;
-    this.#chunks = [];
+    this.#chunks = undefined;
     this.#head = 0;
     this.#headOffset = 0;
     this.#queuedBytes = 0;

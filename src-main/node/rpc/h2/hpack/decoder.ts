@@ -5,9 +5,11 @@ import { fieldBytes, type HeaderField } from './static-table.ts';
 
 /** Integers larger than this have no use here (RFC 7541, 5.1 wants a limit). */
 const MAX_INTEGER = 2 ** 28;
+/** A longer block is not kept: one that comes again and again consists of a few indexes. */
+const MAX_KEPT_BLOCK_BYTES = 256;
 
 export interface DecodedHeaders {
-  readonly fields: HeaderField[];
+  readonly fields: readonly HeaderField[];
   /** The list was longer than allowed; `fields` holds its beginning. */
   readonly truncated: boolean;
 }
@@ -21,6 +23,9 @@ export class HpackDecoder {
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
+  /** Counts what changed the table: until it changes a block means the same again. */
+  #generation = 0;
+  #last: { block: Buffer; generation: number; headers: DecodedHeaders } | undefined;
 
   constructor(maxTableBytes: number, maxListBytes: number) {
     this.#table = new DynamicTable(maxTableBytes);
@@ -31,8 +36,27 @@ export class HpackDecoder {
   /**
    * Throws ConnectionError(COMPRESSION_ERROR): after a bad block the tables of the two sides differ
    * for good. A list over the limit is decoded to its end for the table's sake, but not collected.
+   * Of two blocks in a row that are the same the second answers the very object of the first.
    */
   decode(bytes: Buffer, start: number, end: number): DecodedHeaders {
+    const last = this.#last;
+    if (
+      last?.generation === this.#generation &&
+      last.block.length === end - start &&
+      last.block.compare(bytes, start, end) === 0
+    ) {
+      return last.headers;
+    }
+    const before = this.#generation;
+    const headers = this.#decode(bytes, start, end);
+    const repeatable = before === this.#generation && end - start <= MAX_KEPT_BLOCK_BYTES;
+    this.#last = repeatable
+      ? { block: Buffer.from(bytes.subarray(start, end)), generation: before, headers }
+      : undefined;
+    return headers;
+  }
+
+  #decode(bytes: Buffer, start: number, end: number): DecodedHeaders {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
@@ -62,7 +86,10 @@ export class HpackDecoder {
     const nameIndex = this.#integer(inserted ? 6 : 4);
     const name = nameIndex === 0 ? this.#string() : this.#indexed(nameIndex).name;
     const field = { name, value: this.#string() };
-    if (inserted) this.#table.insert(field);
+    if (inserted) {
+      this.#table.insert(field);
+      this.#generation += 1;
+    }
     return field;
   }
 
@@ -78,6 +105,7 @@ export class HpackDecoder {
       throw compressionError(`a header table of ${maxBytes} bytes`);
     }
     this.#table.resize(maxBytes);
+    this.#generation += 1;
   }
 
   /** RFC 7541, 5.1. */

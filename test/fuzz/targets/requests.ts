@@ -137,6 +137,9 @@ async function runCall(input: Buffer): Promise<void> {
   const client = new AbortController();
   const context: CallContext = {
     signal: client.signal,
+    get aborted() {
+      return client.signal.aborted;
+    },
     deadline: undefined,
     peer: 'fuzz',
     metadata: { get: () => undefined },

@@ -137,13 +137,8 @@ async function finish(
   };
   const gone = async () => ((await leases()).length === 0 ? true : undefined);
   await until('no leases', () => gone().catch(() => undefined), FINISH_MS);
-  // A put and a deletion in the range of every watch, so that each has an end to wait for.
   const calls = new Calls(recorder, LAST_CLIENT);
-  const put = await until('a put', () => calls.put(first, LAST_KEY, `end ${recorder.nowMs}`));
-  const deletion = await until('a deletion', async () => {
-    const answer = await calls.delete(first, LAST_KEY);
-    return answer?.deleted === 1 ? answer : undefined;
-  });
+  const end = await until('an end for the watches', () => markEnd(calls, first, recorder.nowMs));
   for (const serializable of [true, false]) {
     for (const target of targets) {
       await until(`all of ${target.name}`, () => calls.range(target, '\0', '\0', serializable));
@@ -153,8 +148,8 @@ async function finish(
   const { revision, kvs } = state;
   const hashes = await until('equal compactions', () => sums(targets, revision), FINISH_MS);
   for (const watcher of watchers) {
-    const end = watcher.watch.spec.noDelete ? put.revision : deletion.revision;
-    const isThere = () => (watcher.seenRevision >= end ? true : undefined);
+    const last = watcher.watch.spec.noDelete ? end.put : end.deletion;
+    const isThere = () => (watcher.seenRevision >= last ? true : undefined);
     // One that never gets there is for the oracle to report.
     await until('the end of a watch', isThere, FINISH_MS).catch(() => undefined);
     watcher.watch.settled = true;
@@ -162,6 +157,17 @@ async function finish(
   }
   const left = await leases();
   recorder.history.final = { atMs: recorder.nowMs, revision, kvs, leases: left, hashes };
+}
+
+/**
+ * A put and a deletion in the range of every watch, so that each has an end to wait for; undefined if either had no
+ * answer. Both are made anew then: a deletion that was done without an answer finds nothing the next time.
+ */
+async function markEnd(calls: Calls, to: Target, nowMs: number) {
+  const put = await calls.put(to, LAST_KEY, `end ${nowMs}`);
+  const deletion = put && (await calls.delete(to, LAST_KEY));
+  if (put === undefined || deletion?.deleted !== 1) return undefined;
+  return { put: put.revision, deletion: deletion.revision };
 }
 
 /** Every member's sum at the revision; undefined until they can be compared. */

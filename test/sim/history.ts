@@ -280,6 +280,8 @@ export interface FaultEvent {
   /** Names of the members concerned. */
   members: string[];
   detail: string;
+  /** How long after it was mended every member answered again. Undefined if that was not waited for. */
+  healedInMs?: number;
 }
 
 export interface History {

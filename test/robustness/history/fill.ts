@@ -18,7 +18,7 @@ const FILL_KEYS = 16;
 /** Several times the quota: some are not answered. */
 const MAX_PUTS = 400;
 /** Deletions, compaction, three defragmentations and the end of the alarm, however often repeated. */
-const MAKE_ROOM_MS = 60_000;
+const MAKE_ROOM_MS = 180_000;
 /** Larger things than single keys are given more time. */
 const UPKEEP_DEADLINE_MS = 15_000;
 const CLIENT = 90;

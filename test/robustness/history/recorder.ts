@@ -35,6 +35,13 @@ function classify(error: ServiceError, engine: Engine): Failure {
   return error.code === GrpcStatus.UNAVAILABLE && notSent ? 'definite' : 'unknown';
 }
 
+/** Ours has the simulator's name for a want of space, by which the oracle knows it. */
+function outcomeOf(error: ServiceError, engine: Engine): Operation['outcome'] & { ok: false } {
+  const isFull = engine === 'raftdeck' && NO_SPACE.test(error.message);
+  const code = isFull ? 'NoSpace' : (error.details ?? error.message);
+  return { ok: false, error: classify(error, engine), code };
+}
+
 /** Writes down what clients call and what comes of it, by one clock. */
 export class Recorder {
   readonly history: History;
@@ -75,9 +82,7 @@ export class Recorder {
       operation.outcome = { ok: true, output } as unknown as Operation['outcome'] & { ok: true };
       return output;
     } catch (error) {
-      const failure = error as ServiceError;
-      const code = failure.details ?? failure.message;
-      operation.outcome = { ok: false, error: classify(failure, this.#engine), code };
+      operation.outcome = outcomeOf(error as ServiceError, this.#engine);
       return undefined;
     } finally {
       operation.returnedMs = this.nowMs;

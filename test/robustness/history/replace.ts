@@ -9,7 +9,7 @@ import { unary } from './calls.ts';
 import type { Scene } from './faults.ts';
 
 /** Members must have been connected for a while before a change is allowed. */
-const CHANGE_MS = 60_000;
+const CHANGE_MS = 180_000;
 
 /** Member i is removed, loses its disk, is added anew and joins; each step is repeated until it is seen to be done. */
 export async function replaceMember({ recorder, members }: Scene, i: number): Promise<void> {

@@ -17,6 +17,8 @@ export interface Report {
   revision: number;
   faults: ReadonlyMap<string, number>;
   violations: readonly Violation[];
+  /** The longest that it took, after harm was mended, until every member answered. */
+  slowestHealMs: number;
   /** Why the run ended early, if it did. */
   failure: string | undefined;
   judgedInMs: number;
@@ -35,6 +37,7 @@ export function judge(history: History, failure?: string): Report {
   return {
     ...{ seed, faults, violations, failure, judgedInMs, operations: operations.length },
     ...{ unknown: unknown.length, revision: final?.revision ?? 0 },
+    slowestHealMs: Math.max(0, ...history.faults.map(({ healedInMs }) => healedInMs ?? 0)),
     acknowledged: operations.filter(({ outcome }) => outcome.ok).length,
     progress: items.filter(({ kind }) => kind === 'progress').length,
     events: events.reduce((sum, count) => sum + count, 0),
@@ -52,7 +55,7 @@ export function describeReport(report: Report): string {
   const shown = violations.slice(0, MAX_SHOWN);
   const lines = [
     `seed ${seed}: ${describeCounts(report)}, revision ${revision};`,
-    `  ${describeFaults(report.faults)};`,
+    `  ${describeFaults(report.faults)}, ${describeHeal(report.slowestHealMs)};`,
     `  ${violations.length} violations (judged in ${Math.round(judgedInMs)} ms)`,
     ...shown.map(({ oracle, rule, message }) =>
       `  ${oracle}, ${rule}: ${message}`.slice(0, MAX_SHOWN_CHARACTERS),
@@ -77,10 +80,11 @@ export function describeReports(reports: readonly Report[]): string {
     progress: sum(({ progress }) => progress),
     resumptions: sum(({ resumptions }) => resumptions),
   };
+  const slowest = Math.max(0, ...reports.map(({ slowestHealMs }) => slowestHealMs));
   const late = reports.filter(({ failure }) => failure !== undefined).length;
   return [
     `${reports.length} rounds: ${describeCounts(counts)};`,
-    `  ${describeFaults(faults)};`,
+    `  ${describeFaults(faults)}, ${describeHeal(slowest)};`,
     `  ${sum(({ violations }) => violations.length)} violations, ${late} rounds not in time`,
   ].join('\n');
 }
@@ -104,3 +108,5 @@ function describeFaults(faults: ReadonlyMap<string, number>): string {
   const kinds = [...faults].map(([kind, count]) => `${count} ${kind}`);
   return `${total} faults (${kinds.sort().join(', ')})`;
 }
+
+const describeHeal = (ms: number) => `all answered again within ${(ms / 1_000).toFixed(1)} s`;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HashKVRequest, type StatusResponse } from '../../../src-main/proto/etcd/rpc.ts';
 import type { KvHash } from '../../sim/history.ts';
-import type { Members } from '../../support/members.ts';
+import type { Engine, Members } from '../../support/members.ts';
 import { type Target, unary } from './calls.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -9,27 +9,30 @@ const EVERY_MS = 250;
 
 /** Writes down what the members say of themselves. */
 export async function observe(
-  recorder: Recorder,
-  members: Members,
+  { recorder, members, engine }: { recorder: Recorder; members: Members; engine: Engine },
   targets: readonly Target[],
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     const pids = targets.map((_, i) => members.node(i).pid);
-    await Promise.all(targets.map((target, i) => observeOne(recorder, target, pids[i] as number)));
+    const each = (target: Target, i: number) =>
+      observeOne(recorder, target, pids[i] as number, engine);
+    await Promise.all(targets.map(each));
     await sleep(EVERY_MS);
   }
 }
 
 /** Its process stands for its incarnation; one that was replaced is another member. */
-async function observeOne(recorder: Recorder, target: Target, pid: number): Promise<void> {
+async function observeOne(
+  recorder: Recorder,
+  target: Target,
+  pid: number,
+  engine: Engine,
+): Promise<void> {
   const { client, name } = target;
   const hash = await hashOf(target, 0).catch(() => undefined);
-  const before = await client.status(1_000).catch(() => undefined);
   const status = await client.status(1_000).catch(() => undefined);
   if (status?.header === undefined || hash === undefined) return;
-  // etcd reads its term and its leader one after the other, so that they may not belong together.
-  if (status.raftTerm !== before?.raftTerm || status.leader !== before.leader) return;
   const memberId = status.header.memberId.toString(16);
   const member = `${name}/${memberId}`;
   const leader = status.leader.toString(16);
@@ -37,7 +40,8 @@ async function observeOne(recorder: Recorder, target: Target, pid: number): Prom
   const alarms = alarmsIn(status).map((alarm) => ({ ...alarm, member: alarm.member.toString(16) }));
   recorder.history.observations.push({
     ...{ atMs: recorder.nowMs, member, memberId, incarnation: pid, term, vote: '0', leader },
-    role: leader === memberId ? 'leader' : 'follower',
+    // etcd's term is that of the last entry it has applied, not the one that the leader leads in.
+    role: leader === memberId && engine === 'raftdeck' ? 'leader' : 'follower',
     ...{ commit, applied, firstIndex: 0, lastIndex: commit, revision: status.header.revision },
     ...{ compactRevision: hash.compactRevision, voters: [], learners: [], alarms },
     ...{ stateBytes: dbSize, hash },

@@ -104,7 +104,7 @@ async function load(scene: Scene, { seconds, minAcknowledged = 0 }: RunOptions):
   const others = [
     doUpkeep(recorder, UPKEEP_CLIENT, targets, seededRandom(seed + 1), signal),
     watchNowAndThen(scene, targets, signal),
-    observe(recorder, members, targets, signal),
+    observe(scene, targets, signal),
   ];
   const harm = doHarm(scene, signal);
   try {

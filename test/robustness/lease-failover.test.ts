@@ -1,19 +1,20 @@
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import type {
   LeaseKeepAliveResponse,
   LeaseTimeToLiveResponse,
 } from '../../src-main/proto/etcd/rpc.ts';
 import { call, type GrpcClients } from '../compat/support/grpc.ts';
 import { bytes } from '../compat/support/ops.ts';
-import { Trio, type TrioMember } from '../compat/support/trio.ts';
+import { Trio, type TrioMember, type TrioOptions } from '../compat/support/trio.ts';
 import { ROOT, until } from '../support/cluster.ts';
 
-let trio: Trio | undefined;
-afterEach(async () => {
-  await trio?.stop();
-  trio = undefined;
-});
+/** A cluster for one test: most of their time goes by in waiting, so they run side by side. */
+async function startTrio({ onTestFinished }: TestContext, options: TrioOptions): Promise<Trio> {
+  const trio = await Trio.start('raftdeck', options);
+  onTestFinished(() => trio.stop());
+  return trio;
+}
 
 async function secondsLeft({ clients }: TrioMember, ID: bigint): Promise<number> {
   const answer = await call<LeaseTimeToLiveResponse>((...rest) =>
@@ -40,9 +41,9 @@ async function countAt({ clients }: TrioMember, key: string): Promise<number> {
   return (await clients.range({ key: bytes(key), serializable: true })).count;
 }
 
-test('a paused leader that comes back does not end a lease that was renewed meanwhile', async () => {
+test.concurrent('a paused leader that comes back does not end a lease that was renewed meanwhile', async (context) => {
   const flags = ['--heartbeat-interval', '50', '--election-timeout', '500'];
-  trio = await Trio.start('raftdeck', { flags });
+  const trio = await startTrio(context, { flags });
   for (let round = 0; round < 3; round++) {
     const old = await trio.leader();
     const others = trio.others(old);
@@ -79,9 +80,9 @@ test('a paused leader that comes back does not end a lease that was renewed mean
   }
 });
 
-test('a killed leader’s leases end at the next one, and not before their time', async () => {
+test.concurrent('a killed leader’s leases end at the next one, and not before their time', async (context) => {
   const flags = ['--heartbeat-interval', '50', '--election-timeout', '500'];
-  trio = await Trio.start('raftdeck', { flags });
+  const trio = await startTrio(context, { flags });
   const old = await trio.leader();
   const others = trio.others(old);
   const { clients } = others[0] as TrioMember;
@@ -112,8 +113,8 @@ test('a killed leader’s leases end at the next one, and not before their time'
 /** Also in support/fast-node.mjs: seconds of the nodes' in one of ours. */
 const SPEED = 60;
 
-test('a long lease does not start anew with every leader', async () => {
-  trio = await Trio.start('raftdeck', {
+test.concurrent('a long lease does not start anew with every leader', async (context) => {
+  const trio = await startTrio(context, {
     main: join(ROOT, 'test/robustness/support/fast-node.mjs'),
     // By the nodes' clock; half a second by ours.
     flags: ['--heartbeat-interval', '3000', '--election-timeout', '30000'],

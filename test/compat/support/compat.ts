@@ -12,9 +12,15 @@ interface NamedCase {
   run: CompatCase;
 }
 
+/** Waits for all of them, also if one fails: nothing is left running behind a case that is over. */
+async function together(...all: unknown[]): Promise<unknown[]> {
+  await Promise.allSettled(all);
+  return Promise.all(all);
+}
+
 /**
  * Runs every case against ours and, where it is installed, against the real etcd, and compares the
- * transcripts. Both members see the same cases in the same order.
+ * transcripts. Both members see the same cases in the same order, and each case at the same time: most of them wait.
  */
 export function compatSuite(
   title: string,
@@ -27,8 +33,10 @@ export function compatSuite(
     let etcd: Target | undefined;
     let raftdeck: Target | undefined;
     beforeAll(async () => {
-      if (etcdWanted) etcd = await startTarget('etcd', flags);
-      if (raftdeckWanted) raftdeck = await startTarget('raftdeck', flags);
+      await together(
+        etcdWanted && startTarget('etcd', flags).then((target) => (etcd = target)),
+        raftdeckWanted && startTarget('raftdeck', flags).then((target) => (raftdeck = target)),
+      );
     });
     afterAll(async () => {
       await etcd?.stop();
@@ -41,10 +49,8 @@ export function compatSuite(
     if (!raftdeckWanted) it.skip('OURS SKIPPED by COMPAT_TARGETS');
     for (const { name, run } of cases) {
       it(name, async () => {
-        const theirs = etcd === undefined ? undefined : await run(etcd);
-        if (raftdeck === undefined) return;
-        const ours = await run(raftdeck);
-        if (etcd !== undefined) expect(ours).toEqual(theirs);
+        const [theirs, ours] = await together(etcd && run(etcd), raftdeck && run(raftdeck));
+        if (etcd !== undefined && raftdeck !== undefined) expect(ours).toEqual(theirs);
       });
     }
   });

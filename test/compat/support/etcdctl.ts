@@ -18,11 +18,14 @@ export interface CtlResult {
 const CTL_TIMEOUT_MS = 100_000;
 
 function start(target: Target, args: string[]): ChildProcess {
-  return spawn('etcdctl', ['--endpoints', target.address, ...args], {
+  const child = spawn('etcdctl', ['--endpoints', target.address, ...args], {
     env: { PATH: process.env.PATH, ETCDCTL_API: '3' },
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: CTL_TIMEOUT_MS,
   });
+  // A command that does not read its input may have ended before it gets any.
+  child.stdin.on('error', () => {});
+  return child;
 }
 
 /** Runs the real etcdctl to its end. */

@@ -30,6 +30,17 @@ describe('VirtualWindow', () => {
     expect(window.isAtEnd).toBe(true);
   });
 
+  it('stays at the end when its place gets smaller, but leaves the beginning where it is', () => {
+    const window = windowOf(1_000_000);
+    window.reveal(999_999);
+    window.resize(1_000_000, 26, 480);
+    expect(window.isAtEnd).toBe(true);
+    expect(window.rowTop(999_999) + 26).toBe(window.scrollTop + 480);
+    const short = windowOf(20);
+    short.resize(20, 26, 480);
+    expect(short.virtualTop).toBe(0);
+  });
+
   describe('a list that is taller than a browser allows', () => {
     // 1,000,000 rows of 26 px are 26 million px; here they share 1 million.
     const tall = () => windowOf(1_000_000, 1_000_000);

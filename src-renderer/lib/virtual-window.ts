@@ -1,13 +1,16 @@
 /**
  * Which rows of a long list are to be drawn, and where. Browsers cap an element's height (Chrome
- * near 33.5 million pixels, Firefox near 17.9), so a longer list scrolls in pages of the real
+ * near 33.5 million pixels, Firefox near 17.9), and compositors count in floats that are coarser
+ * than a pixel well below that, so a longer list scrolls in pages of the real
  * height that are shifted against the virtual one: small steps move pixel by pixel, a drag of the
  * scroll bar jumps in proportion.
  */
 
-export const MAX_HEIGHT_PX = 15_000_000;
+export const MAX_HEIGHT_PX = 4_000_000;
 /** Rows drawn above and below what is seen. */
 export const OVERSCAN_ROWS = 6;
+/** In a stream all rows change at once, and those that nobody sees cost as much as the others. */
+export const STREAM_OVERSCAN_ROWS = 2;
 
 export interface RowRange {
   /** First row to draw. */
@@ -18,6 +21,7 @@ export interface RowRange {
 
 export class VirtualWindow {
   readonly #maxHeightPx: number;
+  readonly #overscanRows: number;
   #count = 0;
   #rowPx = 26;
   #viewportPx = 0;
@@ -25,16 +29,23 @@ export class VirtualWindow {
   /** What has to be added to the real scroll position to get the virtual one. */
   #shift = 0;
 
-  constructor(maxHeightPx = MAX_HEIGHT_PX) {
+  constructor(maxHeightPx = MAX_HEIGHT_PX, overscanRows = OVERSCAN_ROWS) {
     this.#maxHeightPx = maxHeightPx;
+    this.#overscanRows = overscanRows;
   }
 
   resize(count: number, rowPx: number, viewportPx: number): void {
     const virtual = this.virtualTop;
+    // A bar that opens below takes some of the place: whoever stood at the end sees it still.
+    const staysAtEnd =
+      count === this.#count &&
+      viewportPx < this.#viewportPx &&
+      this.#maxVirtualTop > 0 &&
+      this.isAtEnd;
     this.#count = count;
     this.#rowPx = rowPx;
     this.#viewportPx = viewportPx;
-    this.#place(Math.min(virtual, this.#maxVirtualTop));
+    this.#place(staysAtEnd ? this.#maxVirtualTop : Math.min(virtual, this.#maxVirtualTop));
   }
 
   /** Height of the element that makes the scroll bar. */
@@ -54,8 +65,8 @@ export class VirtualWindow {
     const first = Math.floor(this.virtualTop / this.#rowPx);
     const seen = Math.ceil(this.#viewportPx / this.#rowPx) + 1;
     return {
-      from: Math.max(0, Math.min(first - OVERSCAN_ROWS, this.#count)),
-      to: Math.max(0, Math.min(first + seen + OVERSCAN_ROWS, this.#count)),
+      from: Math.max(0, Math.min(first - this.#overscanRows, this.#count)),
+      to: Math.max(0, Math.min(first + seen + this.#overscanRows, this.#count)),
     };
   }
 

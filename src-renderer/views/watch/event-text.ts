@@ -1,7 +1,7 @@
 import { displayBytes, isPlainText, utf8Decode } from '../../lib/bytes.ts';
 
 /** Bytes of a value that a row of the list shows. */
-const PREVIEW_BYTES = 240;
+const PREVIEW_BYTES = 160;
 /** Bytes of a value that the detail shows and compares; more would stall the view. */
 export const MAX_DETAIL_BYTES = 64 * 1024;
 

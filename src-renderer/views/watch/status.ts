@@ -32,6 +32,6 @@ export function describe(session: WatchSession, w: WatchWords): string {
     { prefix: w('scopePrefix'), range: w('scopeRange'), key: w('scopeKey') }[scope],
     startRevision > 0 ? w('fromStart', { revision: startRevision }) : w('fromNowSay'),
   ];
-  if (only !== null) parts.push(only === 'put' ? w('onlyPuts') : w('onlyDeletes'));
+  if (only !== null) parts.push(only === 'put' ? w('sayPuts') : w('sayDeletes'));
   return parts.join(w('comma'));
 }

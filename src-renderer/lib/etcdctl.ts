@@ -31,7 +31,7 @@ function ansiQuote(bytes: Uint8Array): string {
 }
 
 /** A string literal of Go, as etcdctl's txn reads it. */
-function goQuote(bytes: Uint8Array): string {
+export function goQuote(bytes: Uint8Array): string {
   let out = '';
   for (const byte of bytes) {
     if (byte === 0x22 || byte === 0x5c) out += `\\${String.fromCharCode(byte)}`;

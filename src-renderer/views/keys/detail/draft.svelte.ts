@@ -1,15 +1,18 @@
 import type { KeyDetail } from '../../../../src-main/contract/views.ts';
-import { equalBytes, utf8Encode } from '../../../lib/bytes.ts';
+import { equalBytes, fromBase64, toBase64, utf8Encode } from '../../../lib/bytes.ts';
 import { MAX_VALUE_BYTES } from '../../../lib/limits.ts';
+import { inspectContent, type LineEnding, type ViewKind } from './content.ts';
 import { parseHexText, toHexText } from './hex.ts';
-import { checkJson, formatJson, type JsonCheck } from './json-text.ts';
-import { inspectValue, type LineEnding } from './value-kind.ts';
+import { checkJson, formatJson, minifyJson } from './json-text.ts';
+import type { Language } from './languages.ts';
 
-export type DraftMode = 'text' | 'hex';
+/** What a value can be edited as. */
+export type DraftMode = Language | 'hex' | 'base64';
 
 export type DraftProblem =
   | { kind: 'hexDigit'; found: string; at: number }
   | { kind: 'hexOdd' }
+  | { kind: 'base64' }
   | { kind: 'tooLarge'; bytes: number; maxBytes: number };
 
 export type SaveState =
@@ -21,13 +24,24 @@ export type SaveState =
 
 export type DraftBytes = { ok: true; bytes: Uint8Array } | { ok: false; problem: DraftProblem };
 
+/** A draft as it is kept over a reload. */
+export interface DraftRecord {
+  key: Uint8Array;
+  baseValue: Uint8Array;
+  baseModRevision: number;
+  mode: DraftMode;
+  text: string;
+  oneLine: boolean;
+}
+
+/** Shorter JSON on one line is edited as it stands. */
+const MIN_ONE_LINE_CHARS = 60;
+
 /** A value that is being edited, over the value and revision it started from. */
 export class Draft {
   readonly key: Uint8Array;
-  /** What a textarea does to line ends is undone on saving; mixed ones can only be kept in hex. */
+  /** The editor knows line feeds only; others are put back on saving. Mixed ones keep to hex. */
   readonly lineEnding: LineEnding;
-  /** The value was JSON when the edit began: it is then checked as JSON. */
-  readonly wasJson: boolean;
   /** The value the edit began with, and the revision a save expects. */
   baseValue = $state.raw<Uint8Array>(new Uint8Array());
   /** 0: the key is not there, and a save creates it. */
@@ -35,60 +49,120 @@ export class Draft {
   save = $state.raw<SaveState>({ kind: 'idle' });
   mode = $state<DraftMode>('text');
   text = $state('');
+  /** JSON that is stored on one line is edited in its usual form, and saved on one line again. */
+  oneLine = $state(false);
+  /** What is shown: the text, or what a save would change. */
+  stage = $state<'edit' | 'review'>('edit');
+  /** It is too large to be kept over a reload. */
+  isTooLargeToKeep = $state(false);
 
-  constructor(detail: KeyDetail) {
-    const facts = inspectValue(detail.value);
+  constructor(detail: Pick<KeyDetail, 'key' | 'value' | 'modRevision'>, view?: ViewKind) {
+    const content = inspectContent(detail.value);
     this.key = detail.key;
     this.baseValue = detail.value;
     this.baseModRevision = detail.modRevision;
-    this.lineEnding = facts.lineEnding;
-    this.wasJson = facts.isJson && facts.mode === 'json';
-    const asText = facts.text !== null && facts.lineEnding !== 'mixed';
-    this.mode = asText ? 'text' : 'hex';
-    this.text = asText ? normalLines(facts.text ?? '') : toHexText(detail.value);
+    this.lineEnding = content.lineEnding;
+    this.mode = editMode(content.text, content.lineEnding, view ?? content.best, content.best);
+    const stored = decode(detail.value, this.mode, false) ?? '';
+    this.oneLine = this.mode === 'json' && isOneLine(stored);
+    this.text = this.oneLine ? formatJson(stored) : stored;
   }
 
-  readonly bytes: DraftBytes = $derived.by(() => encode(this.text, this.mode, this.lineEnding));
+  static restore(record: DraftRecord): Draft {
+    const draft = new Draft({
+      key: record.key,
+      value: record.baseValue,
+      modRevision: record.baseModRevision,
+    });
+    draft.mode = record.mode;
+    draft.oneLine = record.oneLine;
+    draft.text = record.text;
+    return draft;
+  }
+
+  readonly bytes: DraftBytes = $derived.by(() =>
+    encode(this.text, this.mode, this.lineEnding, this.oneLine),
+  );
   readonly isChanged: boolean = $derived(
     !this.bytes.ok || !equalBytes(this.bytes.bytes, this.baseValue),
   );
-  /** Null where JSON is not asked for. */
-  readonly json: JsonCheck | null = $derived.by(() =>
-    this.mode === 'text' && this.wasJson ? checkJson(this.text) : null,
+  /** The language that the text is checked, coloured and formatted in. */
+  readonly language: Language = $derived(
+    this.mode === 'hex' || this.mode === 'base64' ? 'text' : this.mode,
   );
-  readonly canFormat: boolean = $derived(
-    this.mode === 'text' && /^\s*[[{]/.test(this.text) && checkJson(this.text).ok,
-  );
+  /** The stored value in the notation of the edit, to compare with; null if it cannot be. */
+  readonly baseText: string | null = $derived.by(() => this.shownAs(this.baseValue));
 
-  format(): void {
-    this.text = formatJson(this.text);
+  /** Bytes in the notation of this edit; null if they cannot be shown in it. */
+  shownAs(bytes: Uint8Array): string | null {
+    return decode(bytes, this.mode, this.oneLine);
   }
 
-  /** Shows the same bytes in the other notation; refused while they cannot be shown in it. */
+  record(): DraftRecord {
+    const { key, baseValue, baseModRevision, mode, text, oneLine } = this;
+    return { key, baseValue, baseModRevision, mode, text, oneLine };
+  }
+
+  /** Shows the same bytes in another notation; refused while they cannot be shown in it. */
   setMode(mode: DraftMode): boolean {
     if (mode === this.mode) return true;
     const current = this.bytes;
-    if (!current.ok) return false;
-    if (mode === 'hex') {
-      this.text = toHexText(current.bytes);
-    } else {
-      const { text } = inspectValue(current.bytes);
-      if (text === null) return false;
-      const back = encode(normalLines(text), mode, this.lineEnding);
-      if (!back.ok || !equalBytes(back.bytes, current.bytes)) return false;
-      this.text = normalLines(text);
+    if (isLanguage(mode) && isLanguage(this.mode)) {
+      // Text stays as it was typed, valid or not; only what one line would be is no longer known.
+      if (this.oneLine && current.ok) this.text = decode(current.bytes, 'text', false) ?? this.text;
+      this.oneLine = false;
+      this.mode = mode;
+      return true;
     }
+    if (!current.ok) return false;
+    const text = decode(current.bytes, mode, false);
+    if (text === null) return false;
+    const back = encode(text, mode, this.lineEnding, false);
+    if (!back.ok || !equalBytes(back.bytes, current.bytes)) return false;
+    this.text = text;
+    this.oneLine = false;
     this.mode = mode;
     return true;
   }
 }
 
-/** A textarea gives line feeds only. */
-function normalLines(text: string): string {
-  return text.replaceAll('\r\n', '\n');
+function isLanguage(mode: DraftMode): mode is Language {
+  return mode !== 'hex' && mode !== 'base64';
 }
 
-function encode(text: string, mode: DraftMode, lineEnding: LineEnding): DraftBytes {
+/** The notation an edit begins in: the one that is looked at, if it can be edited. */
+function editMode(
+  text: string | null,
+  lineEnding: LineEnding,
+  view: ViewKind,
+  best: ViewKind,
+): DraftMode {
+  if (view === 'hex' || view === 'base64') return view;
+  if (text === null || lineEnding === 'mixed') return 'hex';
+  const wanted = view === 'decoded' ? best : view;
+  return wanted === 'json' || wanted === 'yaml' || wanted === 'xml' ? wanted : 'text';
+}
+
+function isOneLine(text: string): boolean {
+  return text.length >= MIN_ONE_LINE_CHARS && minifyJson(text) === text && checkJson(text).ok;
+}
+
+/** The editor gives line feeds only. */
+function decode(bytes: Uint8Array, mode: DraftMode, oneLine: boolean): string | null {
+  if (mode === 'hex') return toHexText(bytes);
+  if (mode === 'base64') return toBase64(bytes);
+  const { text } = inspectContent(bytes);
+  if (text === null) return null;
+  const lines = text.replaceAll('\r\n', '\n');
+  return oneLine ? formatJson(lines) : lines;
+}
+
+function encode(
+  text: string,
+  mode: DraftMode,
+  lineEnding: LineEnding,
+  oneLine: boolean,
+): DraftBytes {
   let bytes: Uint8Array;
   if (mode === 'hex') {
     const parsed = parseHexText(text);
@@ -98,8 +172,13 @@ function encode(text: string, mode: DraftMode, lineEnding: LineEnding): DraftByt
       return { ok: false, problem: { kind: 'hexDigit', found: parsed.found, at: parsed.at } };
     }
     bytes = parsed.bytes;
+  } else if (mode === 'base64') {
+    const parsed = fromBase64(text.replace(/\s+/g, ''));
+    if (parsed === null) return { ok: false, problem: { kind: 'base64' } };
+    bytes = parsed;
   } else {
-    bytes = utf8Encode(lineEnding === 'crlf' ? text.replaceAll('\n', '\r\n') : text);
+    const lines = oneLine && checkJson(text).ok ? minifyJson(text) : text;
+    bytes = utf8Encode(lineEnding === 'crlf' ? lines.replaceAll('\n', '\r\n') : lines);
   }
   if (bytes.length <= MAX_VALUE_BYTES) return { ok: true, bytes };
   const problem = { kind: 'tooLarge', bytes: bytes.length, maxBytes: MAX_VALUE_BYTES } as const;

@@ -1,7 +1,8 @@
 import type { KeyDetail } from '../../../../src-main/contract/views.ts';
 import { asCallError } from '../../../api/client.ts';
 import { equalBytes } from '../../../lib/bytes.ts';
-import { Draft } from './draft.svelte.ts';
+import type { ViewKind } from './content.ts';
+import { Draft, type DraftRecord } from './draft.svelte.ts';
 
 /** Edits that may be open at once; each holds its value twice. */
 export const MAX_DRAFTS = 50;
@@ -36,14 +37,24 @@ export class Editor {
     return this.drafts.find((draft) => equalBytes(draft.key, key)) ?? null;
   }
 
-  /** The edit of a key, begun if there is none; null if there are too many. */
-  begin(detail: KeyDetail): Draft | null {
+  /** Takes up edits that were kept; what is being edited already is newer and stays. */
+  restore(records: readonly DraftRecord[]): void {
+    const kept = records.filter((record) => this.of(record.key) === null);
+    const room = MAX_DRAFTS - this.drafts.length;
+    this.drafts = [...this.drafts, ...kept.slice(0, Math.max(0, room)).map(Draft.restore)];
+  }
+
+  /**
+   * The edit of a key, begun if there is none; null if there are too many. It begins in the view
+   * that is looked at, where that can be edited.
+   */
+  begin(detail: KeyDetail, view?: ViewKind): Draft | null {
     const open = this.of(detail.key);
     if (open !== null) return open;
     // An edit that changed nothing is not worth keeping.
     const kept = this.drafts.filter((draft) => draft.isChanged);
     if (kept.length >= MAX_DRAFTS) return null;
-    const draft = new Draft(detail);
+    const draft = new Draft(detail, view);
     this.drafts = [...kept, draft];
     return draft;
   }
@@ -63,6 +74,13 @@ export class Editor {
     draft.baseValue = theirs?.value ?? new Uint8Array();
     draft.baseModRevision = theirs?.modRevision ?? 0;
     return this.#put(draft, draft.baseModRevision);
+  }
+
+  /** After a conflict: saves what was made of both edits, over what was shown and nothing newer. */
+  saveMerged(draft: Draft, text: string): Promise<SaveOutcome> {
+    if (draft.save.kind !== 'conflict') return Promise.resolve('refused');
+    draft.text = text;
+    return this.overwrite(draft);
   }
 
   /** After a conflict: back to the edit, which a later save checks again. */
@@ -91,6 +109,7 @@ export class Editor {
       draft.baseValue = value;
       draft.baseModRevision = revision;
       draft.save = { kind: 'idle' };
+      draft.stage = 'edit';
     } else {
       this.discard(draft);
     }

@@ -4,6 +4,7 @@ import { ContractCallError } from '../../../api/client.ts';
 import { MAX_VALUE_BYTES } from '../../../lib/limits.ts';
 import { Draft } from './draft.svelte.ts';
 import { Editor, MAX_DRAFTS } from './editor.svelte.ts';
+import { formatJson } from './json-text.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
@@ -80,6 +81,20 @@ describe('saving', () => {
     expect(draft.save).toMatchObject({ theirs: { modRevision: 12 } });
     expect(await editor.overwrite(draft)).toBe('saved');
     expect(text(store.now?.value)).toBe('mine');
+  });
+
+  test('what was merged is saved over what was shown, and over nothing newer', async () => {
+    const store = new Store(detail('a', 'theirs', 9));
+    const editor = store.editor();
+    const draft = begun(editor, detail('a', 'one'));
+    draft.text = 'mine';
+    expect(await editor.saveMerged(draft, 'x')).toBe('refused');
+    expect(await editor.save(draft)).toBe('conflict');
+    store.now = detail('a', 'again', 12);
+    expect(await editor.saveMerged(draft, 'theirs and mine')).toBe('conflict');
+    expect(text(store.now?.value)).toBe('again');
+    expect(await editor.saveMerged(draft, 'all three')).toBe('saved');
+    expect(text(store.now?.value)).toBe('all three');
   });
 
   test('a key that was deleted meanwhile is created again only when asked', async () => {
@@ -164,15 +179,51 @@ describe('a draft', () => {
     expect(draft.text).toBe('é2');
   });
 
-  test('checks and formats what was JSON', () => {
-    const draft = new Draft(detail('a', '{"a":1}'));
-    expect(draft.canFormat).toBe(true);
-    draft.format();
-    expect(draft.text).toBe('{\n  "a": 1\n}');
-    draft.text = '{"a":}';
-    expect(draft.json).toMatchObject({ ok: false });
-    expect(draft.canFormat).toBe(false);
-    expect(new Draft(detail('b', 'plain')).json).toBeNull();
+  test('of JSON on one line is edited indented, and saved on one line', () => {
+    const stored = '{"service":"checkout","limits":[1,2,3],"owner":"payments@example.com"}';
+    const draft = new Draft(detail('a', stored));
+    expect(draft.oneLine).toBe(true);
+    expect(draft.text).toContain('\n  "service": "checkout"');
+    expect(draft.isChanged).toBe(false);
+    expect(draft.baseText).toBe(draft.text);
+    draft.text = draft.text.replace('checkout', 'search');
+    expect(draft.bytes).toEqual({ ok: true, bytes: utf8(stored.replace('checkout', 'search')) });
+    draft.oneLine = false;
+    expect(draft.bytes).toEqual({ ok: true, bytes: utf8(draft.text) });
+    // Short JSON and JSON that is laid out stay as they are.
+    expect(new Draft(detail('b', '{"a":1}')).oneLine).toBe(false);
+    expect(new Draft(detail('c', formatJson(stored))).oneLine).toBe(false);
+  });
+
+  test('begins in the view that is looked at, where that can be edited', () => {
+    expect(new Draft(detail('a', 'a: 1\nb: 2')).mode).toBe('yaml');
+    expect(new Draft(detail('a', 'a: 1\nb: 2'), 'base64').mode).toBe('base64');
+    expect(new Draft(detail('a', 'a: 1\nb: 2'), 'text').mode).toBe('text');
+    expect(new Draft(detail('a', Uint8Array.of(0, 1)), 'protobuf').mode).toBe('hex');
+  });
+
+  test('is read from base64, and says when it is none', () => {
+    const draft = new Draft(detail('a', Uint8Array.of(0, 255)), 'base64');
+    expect(draft.text).toBe('AP8=');
+    draft.text = 'AP8A';
+    expect(draft.bytes).toEqual({ ok: true, bytes: Uint8Array.of(0, 255, 0) });
+    draft.text = 'A*';
+    expect(draft.bytes).toEqual({ ok: false, problem: { kind: 'base64' } });
+  });
+
+  test('comes back from its record as it was', () => {
+    const draft = new Draft(detail('a', 'one\r\ntwo', 7));
+    draft.text = 'one\nthree';
+    const again = Draft.restore(draft.record());
+    expect(again.text).toBe('one\nthree');
+    expect(again.baseModRevision).toBe(7);
+    expect(again.bytes).toEqual({ ok: true, bytes: utf8('one\r\nthree') });
+    const editor = new Store(null).editor();
+    const open = begun(editor, detail('a', 'newer'));
+    open.text = 'typed since';
+    editor.restore([draft.record(), { ...draft.record(), key: utf8('b') }]);
+    expect(editor.of(utf8('a'))).toBe(open);
+    expect(editor.of(utf8('b'))?.text).toBe('one\nthree');
   });
 
   test('refuses what the store would refuse', async () => {

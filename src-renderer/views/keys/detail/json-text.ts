@@ -3,41 +3,10 @@
  * written: going through JSON.parse would round 64-bit ids and drop duplicate names, and a viewer
  * must not show what is not stored.
  */
-export type TokenKind = 'name' | 'string' | 'number' | 'word' | 'punct' | 'space';
-
-export interface Token {
-  kind: TokenKind;
-  text: string;
-}
-
 export type JsonCheck = { ok: true } | { ok: false; message: string; line: number | null };
 
 const INDENT = '  ';
 const LEXEME = /\s+|"(?:[^"\\]|\\.)*"?|-?\d[\d.eE+-]*|[A-Za-z]+|[\s\S]/g;
-
-function kindOf(text: string): TokenKind {
-  const first = text.charAt(0);
-  if (/\s/.test(first)) return 'space';
-  if (first === '"') return 'string';
-  if (/[-\d]/.test(first) && text.length > 0 && /\d/.test(text)) return 'number';
-  if (/[A-Za-z]/.test(first)) return 'word';
-  return 'punct';
-}
-
-/** Tokens of one line (or of a whole text); a string before a colon is a name. */
-export function tokens(text: string): Token[] {
-  const list = (text.match(LEXEME) ?? []).map((lexeme) => ({
-    kind: kindOf(lexeme),
-    text: lexeme,
-  }));
-  for (let i = 0; i < list.length; i++) {
-    const token = list[i];
-    if (token?.kind !== 'string') continue;
-    const next = list[i + 1]?.kind === 'space' ? list[i + 2] : list[i + 1];
-    if (next?.text === ':') token.kind = 'name';
-  }
-  return list;
-}
 
 /** Whether it is JSON, and if not, why and in which line. */
 export function checkJson(text: string): JsonCheck {
@@ -89,4 +58,10 @@ export function formatJson(text: string): string {
     }
   }
   return out.join('');
+}
+
+/** Valid JSON without the white space between its parts; other text comes back as it is. */
+export function minifyJson(text: string): string {
+  if (!checkJson(text).ok) return text;
+  return (text.match(LEXEME) ?? []).filter((lexeme) => !/^\s/.test(lexeme)).join('');
 }

@@ -107,6 +107,19 @@ export const RULES = [
     packages: ['node:*', 'ws', '@msgpack/msgpack'],
   },
   {
+    // The editor and its languages are large: one view loads them, when a value is edited.
+    from: 'src-renderer/views/keys/detail/',
+    may: [
+      'src-renderer/views/keys/',
+      'src-renderer/api/',
+      'src-renderer/lib/',
+      'src-renderer/stores/',
+      'src-renderer/components/',
+      'src-main/contract/',
+    ],
+    packages: ['svelte', '@codemirror/*', '@lezer/*', 'yaml', 'xml-formatter'],
+  },
+  {
     from: 'src-renderer/views/',
     // A view imports its own folder, never another view's: {view} stands for its own.
     may: [

@@ -182,6 +182,7 @@ describe('resumable', () => {
 describe('bookmarkable', () => {
   test.each<[string, Spoil]>([
     ['progress ahead of events', (items) => items.splice(5, 0, progress(next(items, 4)))],
+    ['progress that goes back', (items) => items.splice(5, 0, progress(item(items, 2).revision))],
     ['progress ahead of all', (items) => items.unshift(progress(next(items, 9)))],
     [
       'progress amid fragments',

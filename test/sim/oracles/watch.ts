@@ -102,6 +102,12 @@ class Follower {
     if (this.#fragments.length > 0) {
       this.#add('bookmarkable', `progress ${revision} at ${atMs} ms amid a fragmented response`);
     }
+    if (this.#covered !== undefined && revision < this.#covered) {
+      this.#add(
+        'bookmarkable',
+        `progress ${revision} goes back behind ${this.#covered} (${atMs} ms)`,
+      );
+    }
     this.#expectAll(revision, 'bookmarkable', `had not come with the progress ${revision}`);
     if (this.#findings.list.length === before && this.#covered === undefined) {
       this.#covered = revision;

@@ -35,7 +35,7 @@ export function drawSettings(chance: Chance): Settings {
     heartbeatIntervalMs: electionTimeoutMs / (chance.pick([3, 5, 10, 10]) ?? 10),
     preVote: chance.happens(0.8),
     // Small ones let whoever was away for a while need a snapshot.
-    snapshotCount: chance.happens(0.5) ? chance.integer(10, 60) : chance.integer(20, 300),
+    snapshotCount: chance.happens(0.5) ? chance.integer(4, 40) : chance.integer(20, 300),
     quotaBytes: chance.happens(0.2) ? chance.integer(8_000, 60_000) : 0,
     // Slow ones are under way for long, and not as far everywhere.
     compactionBatchLimit: chance.happens(0.5) ? chance.integer(3, 20) : chance.integer(1, 200),

@@ -1,6 +1,7 @@
 import type { Chance } from './chance.ts';
 import type { SimCluster } from './cluster.ts';
 import { damageDisk } from './disk-damage.ts';
+import { SEQUENCES } from './fault-sequences.ts';
 import type { SimMember } from './sim-member.ts';
 import type { CutMode } from './sim-network.ts';
 import type { CrashStep } from './sim-process.ts';
@@ -189,4 +190,5 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   badNetwork,
   badDisk,
   brokenDisk,
+  ...SEQUENCES,
 };

@@ -54,6 +54,7 @@ export class Nemesis {
     for (const member of members) {
       member.disk.heal();
       member.process.disarm();
+      member.diesAtImport = false;
       if (member.process.paused) member.process.resume();
     }
   }

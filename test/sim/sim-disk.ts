@@ -41,6 +41,8 @@ export class SimDisk {
   errorsGiven = 0;
   /** It has lied: after a power cut nothing on it can be relied on. */
   hasLied = false;
+  /** The next power cut tears what was written last. */
+  tears = false;
   /** Tells what happened, by name. */
   readonly #count: (what: Counted, times?: number) => void;
   readonly #folders = new Set<string>();
@@ -81,10 +83,11 @@ export class SimDisk {
     this.#names.clear();
     for (const [path, file] of this.#durableNames) this.#names.set(path, file);
     for (const file of new Set(this.#names.values())) {
-      const { lost, torn } = file.powerCut(this.chance);
+      const { lost, torn } = file.powerCut(this.chance, this.tears);
       this.#count('unsynced changes lost', lost);
       this.#count('records torn', torn);
     }
+    this.tears = false;
   }
 
   /** Everything is gone: a new disk. */

@@ -174,6 +174,12 @@ export class SimEndpoint implements PeerNetwork {
     return this.network.world.nowMs - sender.sinceMs;
   }
 
+  /** Its connection to that member breaks: what is on the way is lost, and it is made anew. */
+  breakConnection(id: bigint): void {
+    const connection = this.#senders.get(id)?.connection;
+    if (connection !== undefined) this.#drop(connection, 0);
+  }
+
   apiVersion(id: bigint): string | undefined {
     return this.#versions.get(id);
   }

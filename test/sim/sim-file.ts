@@ -97,12 +97,19 @@ export class SimFile {
     this.#phantom.push(...this.#settle(upTo));
   }
 
-  /** The power went: of what was not synced nothing is left, or some. Answers how many changes got through not at all, or in part. */
-  powerCut(chance: Chance): { lost: number; torn: number } {
+  /**
+   * The power went: of what was not synced nothing is left, or some; with `tears` all but a part of what was written
+   * last. Answers how many changes got through not at all, or in part.
+   */
+  powerCut(chance: Chance, tears = false): { lost: number; torn: number } {
     const pending = [...this.#phantom, ...this.#dirty];
     let applied = 0;
     let torn = 0;
-    if (pending.length > 0 && chance.happens(0.6)) {
+    if (pending.length > 0 && tears) {
+      for (const change of pending.slice(0, -1)) this.#durable.apply(change);
+      applied = pending.length - 1;
+      torn = this.#cutShort(pending.at(-1) as Change, chance) ? 1 : 0;
+    } else if (pending.length > 0 && chance.happens(0.6)) {
       const kept = chance.integer(0, pending.length);
       const inOrder = chance.happens(0.6);
       pending.forEach((change, i) => {
@@ -133,6 +140,14 @@ export class SimFile {
   #change(change: Change): void {
     this.#cache.apply(change);
     this.#dirty.push(change);
+  }
+
+  /** The beginning of a write got through. */
+  #cutShort(change: Change, chance: Chance): boolean {
+    if (change.kind === 'truncate' || change.bytes.length < 2) return false;
+    const bytes = change.bytes.subarray(0, chance.integer(1, change.bytes.length - 1));
+    this.#durable.apply({ ...change, bytes });
+    return true;
   }
 
   /** Some sectors of a write got through; the file may have grown without its contents. */

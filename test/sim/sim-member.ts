@@ -49,6 +49,8 @@ export class SimMember {
   node: NodeServer | undefined;
   /** Known once it was started. */
   memberId: bigint | undefined;
+  /** A fault lets it die when it takes a snapshot in. */
+  diesAtImport = false;
   /** A fault keeps it down, or starts it itself. */
   heldDown = false;
   /** Its clock's milliseconds in one true one. */
@@ -135,6 +137,11 @@ export class SimMember {
     );
   }
 
+  /** Its connection to that member breaks, and is made anew. */
+  breakConnection(id: bigint): void {
+    this.#endpoint?.breakConnection(id);
+  }
+
   /** Its disk is replaced by an empty one, or it is given up. */
   lose(why: string): void {
     this.#trace(`is lost: ${why}`);
@@ -207,7 +214,11 @@ export class SimMember {
         files: disk.filesFor(process),
         segmentBytes: SEGMENT_BYTES,
         claim: () => {},
-        openStore: async () => new SimStore(disk, process, state),
+        openStore: async () => {
+          const store = new SimStore(disk, process, state);
+          store.onImport = () => this.#imports(process);
+          return store;
+        },
         readInPieces: (path) => disk.readInPieces(process, path),
       },
       network: {
@@ -229,6 +240,17 @@ export class SimMember {
         },
       },
     };
+  }
+
+  /** A snapshot begins to replace the state: somebody defragments just then, and a fault may strike. */
+  #imports(process: SimProcess): void {
+    if (this.diesAtImport) process.armCrash('import', 1, this.chance.happens(0.5));
+    this.diesAtImport = false;
+    if (!this.chance.happens(0.4)) return;
+    const { world } = this.#seams;
+    // Refused, or a disk that fails: both are the member's own concern.
+    const defragment = () => void this.node?.defragment().catch(() => {});
+    world.after(this.chance.between(0, 8), defragment, process);
   }
 
   #logger(process: SimProcess): Logger {

@@ -28,9 +28,10 @@ const SOUND: NetworkTrouble = {
 
 /**
  * What becomes of a frame on a way that is cut. drop: it is lost. hold: it arrives when the way is mended, as TCP has
- * it, however old it is by then.
+ * it, however old it is by then. stall: so it is with the frames of connections, while snapshots, which have
+ * connections of their own, pass.
  */
-export type CutMode = 'drop' | 'hold';
+export type CutMode = 'drop' | 'hold' | 'stall';
 
 /** Keeps frames of one connection and direction in order. */
 export interface Lane {
@@ -60,7 +61,10 @@ export class SimNetwork {
     const way = `${from}>${to}`;
     const cut = this.#cuts.get(way);
     if (cut === undefined) this.#cuts.set(way, { mode, count: 1 });
-    else cut.count++;
+    else {
+      cut.count++;
+      if (cut.mode === 'stall') cut.mode = mode;
+    }
     let mended = false;
     return () => {
       if (mended) return;
@@ -71,7 +75,8 @@ export class SimNetwork {
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#cuts.has(`${from}>${to}`);
+    const mode = this.#cuts.get(`${from}>${to}`)?.mode;
+    return mode !== undefined && mode !== 'stall';
   }
 
   heal(): void {
@@ -104,7 +109,8 @@ export class SimNetwork {
       }
       world.after(atMs - world.nowMs, arrive, owner, lane);
     };
-    if (mode === 'hold') {
+    const isConnected = lane !== undefined && options.isStream !== true;
+    if (mode === 'hold' || (mode === 'stall' && isConnected)) {
       this.count('frames held');
       const held = this.#held.get(name);
       if (held === undefined) this.#held.set(name, [go]);

@@ -1,7 +1,7 @@
 import type { Owner, SimEvent, World } from './world.ts';
 
 /** Where a process can be made to die. */
-export type CrashStep = 'write' | 'sync' | 'synced' | 'send' | 'apply' | 'flush';
+export type CrashStep = 'write' | 'sync' | 'synced' | 'send' | 'apply' | 'flush' | 'import';
 
 /** One run of a member: what it was doing ends with it. */
 export class SimProcess implements Owner {

@@ -47,6 +47,8 @@ export class DurableState {
  * not at all, an import replaces everything or nothing, and all of it takes time in which the process may die.
  */
 export class SimStore implements StateStore {
+  /** A snapshot begins to replace the state. */
+  onImport: () => void = () => {};
   readonly #disk: SimDisk;
   readonly #process: SimProcess;
   readonly #durable: DurableState;
@@ -158,6 +160,7 @@ export class SimStore implements StateStore {
     this.#assertUsable();
     if (this.#importing) throw storageError('StateBusy', 'another snapshot is being imported');
     this.#importing = true;
+    this.onImport();
     try {
       await this.#exclusive(() => this.#import(chunks, replaced));
     } finally {
@@ -184,6 +187,7 @@ export class SimStore implements StateStore {
       await this.#pause(0.2);
     }
     reader.finish();
+    if (!this.#process.passes('import')) return never();
     await this.#write(4, () => {
       this.#durable.tables = copyTables(tables);
       this.#durable.fileBytes = bytesOf(tables);

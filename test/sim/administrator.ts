@@ -62,7 +62,21 @@ export class Administrator {
     await makeRoom(this.#cluster, member, this.#operations);
     if (await this.replaceLost(member)) return;
     if (!this.#changes || this.#cluster.isLosing) return;
-    await this.#change(member);
+    if (this.#chance.happens(0.25)) await this.#changeAtOnce(member);
+    else await this.#change(member);
+  }
+
+  /** Two who do not know of each other, at two members: only one change may be under way, and both must be answered. */
+  async #changeAtOnce(member: SimMember): Promise<void> {
+    const cluster = this.#cluster;
+    const other = this.#chance.pick(cluster.running().filter((one) => one !== member)) ?? member;
+    if (this.#chance.happens(0.4)) {
+      await this.#add(member, other);
+      return;
+    }
+    const voters = cluster.leader()?.node?.raftStatus().confState.voters.length ?? 0;
+    const second = voters > 4 ? this.#remove(other) : this.#add(other);
+    await Promise.all([this.#add(member), second]);
   }
 
   async #change(member: SimMember): Promise<void> {
@@ -103,19 +117,22 @@ export class Administrator {
     await this.#operations.moveLeader(leader, idToHex(target.ID));
   }
 
-  async #add(member: SimMember): Promise<void> {
+  /** With two members to ask, both are asked: one of them must be refused. */
+  async #add(member: SimMember, other?: SimMember): Promise<void> {
     const cluster = this.#cluster;
     if (cluster.present().length >= MAX_MEMBERS) return;
     const isLearner = this.#chance.happens(0.5);
     const newcomer = cluster.newcomer();
     cluster.recorder.fault('add', [newcomer], isLearner ? 'learner' : 'voter');
     const url = peerUrl(newcomer.name);
-    const { outcome } = await this.#operations.memberAdd(member, url, isLearner);
-    if (!outcome.ok && outcome.error === 'definite') {
+    const asked = other === undefined ? [member] : [member, other];
+    const add = (one: SimMember) => this.#operations.memberAdd(one, url, isLearner);
+    const outcomes = (await Promise.all(asked.map(add))).map(({ outcome }) => outcome);
+    if (outcomes.every((one) => !one.ok && one.error === 'definite')) {
       newcomer.phase = 'removed';
       return;
     }
-    if (!outcome.ok) this.#unsure();
+    if (outcomes.some((one) => !one.ok && one.error === 'unknown')) this.#unsure();
     newcomer.start();
   }
 

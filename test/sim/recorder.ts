@@ -8,6 +8,7 @@ import { AlarmType } from '../../src-main/proto/etcd/rpc.ts';
 import type { InternalRequest } from '../../src-main/proto/raftdeck/internal.ts';
 import type { Message } from '../../src-main/proto/raftdeck/raft.ts';
 import { effectsAt } from './applied-effects.ts';
+import { ConfChanges, configurationConflict } from './conf-changes.ts';
 import { type Counted, type Coverage, count, emptyCoverage } from './coverage.ts';
 import type {
   AppliedEntry,
@@ -54,6 +55,9 @@ export class Recorder {
   /** By index, the term that whoever applied it first was in: it was committed in that one or an earlier one. */
   readonly #appliedIn: number[] = [];
   readonly #promises = new Promises();
+  readonly #confChanges = new ConfChanges();
+  /** A compaction was applied for the first time. */
+  onCompaction: () => void = () => {};
   /** A member's configuration, and the one before. */
   readonly #voters = new Map<SimMember, () => (readonly bigint[])[]>();
   readonly #leaders = new Map<number, bigint>();
@@ -141,6 +145,7 @@ export class Recorder {
       if (result.ok && request.request?.$case === 'compaction') {
         const { revision } = request.request.value;
         this.history.compactions?.push({ atMs: this.world.nowMs, revision });
+        if (this.#applied[index] === undefined) this.onCompaction();
       }
       this.#appliedAt(member, index, term, digestOf(request, result), state.revision);
       if (result.ok) this.#leaseChanged(index, request, state.revision, keys);
@@ -170,7 +175,11 @@ export class Recorder {
   }
 
   #logs(member: SimMember, mirror: LogMirror, batches: readonly WalBatch[]): void {
-    for (const batch of batches) mirror.note(batch);
+    for (const batch of batches) {
+      const wrong = this.#confChanges.taken(batch.entries ?? [], mirror, this.appliedIndex);
+      if (wrong !== undefined) this.violation('one change at a time', member.name, wrong);
+      mirror.note(batch);
+    }
     const term = member.node?.raftStatus().term ?? 0;
     this.#promises.logged(member.memberId ?? 0n, term, mirror.lastIndex, (property, detail) =>
       this.violation(property, member.name, detail),
@@ -206,6 +215,8 @@ export class Recorder {
     if (hash !== undefined) this.#checkHash(member, hash);
     // A snapshot is in place of the state, and Raft is yet to be told.
     if (state.appliedIndex !== status.applied) return undefined;
+    const conflict = configurationConflict(status.confState, state.confState);
+    if (conflict !== undefined) this.violation('configuration', member.name, conflict);
     const observation: MemberObservation = {
       atMs: this.world.nowMs,
       member: member.name,

@@ -129,17 +129,31 @@ function watchClosely(cluster: SimCluster): void {
   };
 }
 
-/** Now and then all members' sums at a revision that all of them have. */
+/**
+ * Now and then all members' sums at a revision that all of them have. While a compaction is under way, and once more
+ * when it is done, that is the same one: how far it has come must not show.
+ */
 function compareHashes(cluster: SimCluster): void {
-  const { world } = cluster;
+  const { world, recorder } = cluster;
+  let fixed: number | undefined;
   const compare = () => {
     const running = cluster.running();
-    const revision = Math.min(...running.map(({ node }) => node?.state.revision ?? 0));
-    for (const member of running) void hashOf(cluster, member, revision);
-    const isCompacting = running.some(({ node }) => node?.state.pendingCompaction !== undefined);
-    world.after(isCompacting ? HASH_IN_COMPACTION_MS : HASH_EVERY_MS, compare);
+    const states = running.flatMap(({ node }) => node?.state ?? []);
+    const isCompacting = states.some(({ pendingCompaction }) => pendingCompaction !== undefined);
+    const compacted = Math.max(...states.map(({ compactRevision }) => compactRevision));
+    if (fixed === undefined || fixed < compacted) {
+      fixed = Math.min(...states.map(({ revision }) => revision));
+    }
+    for (const member of running) void hashOf(cluster, member, fixed);
+    if (!isCompacting) fixed = undefined;
+    next(isCompacting ? HASH_IN_COMPACTION_MS : HASH_EVERY_MS);
   };
-  world.after(HASH_EVERY_MS, compare);
+  let cancel = world.after(HASH_EVERY_MS, compare);
+  const next = (delayMs: number) => {
+    cancel();
+    cancel = world.after(delayMs, compare);
+  };
+  recorder.onCompaction = () => next(1);
 }
 
 /** Undefined if that revision is compacted, or the member goes meanwhile. */

@@ -47,7 +47,7 @@ const ACTIONS: Mix = [
 ];
 const MAX_WATCHES = 12;
 const BURST_KEYS = 20;
-const MAX_RELAYS = 12;
+const MAX_RELAYS = 20;
 /** The first number of a client that makes one call of a burst. */
 const BURST_CLIENTS = 1_000;
 
@@ -249,15 +249,22 @@ export class Workload {
 
   #bursts = 0;
 
-  /** As soon as a write is answered others read, at every member: also where somebody thinks that it still leads. */
+  /**
+   * As soon as a write is answered others read, at every member: also where somebody thinks that it still leads. Some
+   * have asked just before it, so that a member has questions to its leader under way that are older than the write.
+   */
   async #relay(
     client: SimClient,
     member: SimMember,
     operations: Operations,
     key: string,
   ): Promise<void> {
+    if (client.chance.happens(0.5)) this.#readElsewhere(client, member, key);
     const { outcome } = await operations.put(member, key, this.#value(client));
-    if (!outcome.ok) return;
+    if (outcome.ok) this.#readElsewhere(client, member, key);
+  }
+
+  #readElsewhere(client: SimClient, member: SimMember, key: string): void {
     for (const other of this.cluster.running()) {
       if (other === member || other.node?.isLearner !== false || this.#relays >= MAX_RELAYS)
         continue;

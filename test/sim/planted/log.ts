@@ -58,6 +58,12 @@ export const LOG_BUGS: readonly PlantedBug[] = [
         find: 'return { group, hardState, ...(snapshot === undefined ? {} : { snapshot }) };',
         replace: 'return { group, ...(snapshot === undefined ? {} : { snapshot }) };',
       },
+      // Else nearly every record says it anew, because the commit index has moved.
+      {
+        file: 'src-main/node/raft/node.ts',
+        find: 'state.vote === handed.vote && state.commit === handed.commit;',
+        replace: 'state.vote === handed.vote;',
+      },
     ],
   },
   {

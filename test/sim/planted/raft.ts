@@ -149,7 +149,13 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   {
     name: 'snapshot-over-newer-state',
     breaks: 'A snapshot that comes late replaces a newer state',
-    violates: ['revision goes back', 'state machine safety', 'raft: never back', 'fatal'],
+    violates: [
+      'revision goes back',
+      'state machine safety',
+      'raft: never back',
+      'raft: apply order',
+      'fatal',
+    ],
     edits: [
       {
         file: `${RAFT}/follower.ts`,
@@ -164,6 +170,12 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       {
         file: `${RAFT}/log.ts`,
         find: "    assert(index > this.#handedOut, 'a snapshot would replace newer state');\n",
+        replace: '',
+      },
+      // The one who takes the data in would have none left for it.
+      {
+        file: 'src-main/node/server/snapshots.ts',
+        find: '        if (meta.index <= this.#state.appliedIndex) settle();\n',
         replace: '',
       },
     ],

@@ -71,12 +71,12 @@ export const STATE_BUGS: readonly PlantedBug[] = [
   {
     name: 'hash-depends-on-compaction-progress',
     breaks: 'The sum over the history depends on how far a compaction has come (etcd 15919)',
-    violates: ['state hash'],
+    violates: ['state hash', 'corrupt alarm', 'raft: equal hashes'],
     edits: [
       {
-        file: `${MVCC}/compacted-rows.ts`,
-        find: 'if (isDelete(value)) return main < scheduled;',
-        replace: 'if (isDelete(value)) return false;',
+        file: `${MVCC}/hash.ts`,
+        find: '    if (isDelete(value)) return false;\n',
+        replace: '    if (isDelete(value)) return true;\n',
       },
     ],
   },

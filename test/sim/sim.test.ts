@@ -80,9 +80,10 @@ describe('the command', () => {
     expect(command).toBe(
       'npm run sim -- --seed 9 --steps 500 --without kill,pause --only 3,7 --clients 1',
     );
-    const parsed = parseArguments(command.split(' '));
+    const given = (text: string) => text.replace('npm run sim -- ', '').split(' ');
+    const parsed = parseArguments(given(command));
     expect(parsed).toMatchObject({ from: 9, to: 9, options });
-    const bare = parseArguments(commandOf({ seed: 9, steps: 500, only: [] }).split(' '));
+    const bare = parseArguments(given(commandOf({ seed: 9, steps: 500, only: [] })));
     expect(bare.options).toEqual({ steps: 500, only: [] });
   });
 

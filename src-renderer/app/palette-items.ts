@@ -27,6 +27,7 @@ function viewActions(app: AppState): PaletteItem[] {
     label: action.label(),
     icon: isIconName(action.icon) ? action.icon : 'right',
     detail: action.detail?.() ?? '',
+    ...(action.keys === undefined ? {} : { kbd: app.shortcuts.display(action.keys) }),
     run: action.run,
   }));
 }
@@ -89,7 +90,8 @@ function viewItems(app: AppState): PaletteItem[] {
     group: 'views',
     label: app.i18n.t('palette.goTo', { view: app.i18n.t(`nav.${section}`) }),
     icon: SECTION_ICONS[section],
-    detail: app.cluster === null ? '' : app.shortcuts.display(`mod+${index + 1}`),
+    detail: '',
+    ...(app.cluster === null ? {} : { kbd: app.shortcuts.display(`mod+${index + 1}`) }),
     run: () => app.navigate(section),
   }));
 }
@@ -121,7 +123,7 @@ function clusterItems(app: AppState): PaletteItem[] {
 
 function appItems(app: AppState): PaletteItem[] {
   const { t } = { t: app.i18n.t.bind(app.i18n) };
-  const { theme, language } = app.settings.current;
+  const { theme, language, density } = app.settings.current;
   const item = (id: string, label: string, icon: IconName, isOn: boolean, run: () => void) => ({
     id,
     group: 'app' as const,
@@ -162,6 +164,9 @@ function appItems(app: AppState): PaletteItem[] {
         },
       ),
     ),
+    item('density', t('palette.compactRows'), 'list', density === 'compact', () => {
+      void app.settings.set({ density: density === 'compact' ? 'comfortable' : 'compact' });
+    }),
     item('shortcuts', t('shortcuts.title'), 'keyboard', false, () => {
       app.dialog = 'shortcuts';
     }),

@@ -8,7 +8,7 @@ const MAX_KEYS = 12;
 /** Pause in typing after which keys are asked for. */
 const KEYS_DELAY_MS = 120;
 
-export type PaletteGroup = 'actions' | 'views' | 'clusters' | 'app' | 'keys';
+export type PaletteGroup = 'recent' | 'actions' | 'views' | 'clusters' | 'app' | 'keys';
 
 export interface PaletteItem {
   id: string;
@@ -16,6 +16,8 @@ export interface PaletteItem {
   label: string;
   icon: IconName;
   detail: string;
+  /** The shortcut that does the same, as it is shown. */
+  kbd?: string;
   mono?: boolean;
   run: () => void;
 }
@@ -52,6 +54,16 @@ export function matchWords(label: string, query: string): [number, number][] | n
     .filter((m, i, all) => i === 0 || m[0] >= (all[i - 1]?.[1] ?? 0));
 }
 
+/** The commands that were run last, as a group of their own before all others. */
+export function withRecents(
+  items: readonly PaletteItem[],
+  recents: readonly string[],
+): PaletteItem[] {
+  const recent = recents.flatMap((id) => items.filter((item) => item.id === id));
+  const rest = items.filter((item) => !recents.includes(item.id));
+  return [...recent.map((item): PaletteItem => ({ ...item, group: 'recent' })), ...rest];
+}
+
 /**
  * Items that match, those with a match at the start of a word first; the order is kept otherwise.
  */
@@ -62,12 +74,18 @@ export function search(items: readonly PaletteItem[], query: string): PaletteRes
     if (scope === 'clusters' && item.group !== 'clusters') continue;
     if (scope === 'actions' && item.group !== 'actions' && item.group !== 'app') continue;
     if (scope === 'keys' && item.group !== 'keys') continue;
-    const marks = item.group === 'keys' ? [] : matchWords(item.label, text);
-    if (marks !== null) results.push({ item, marks, score: scoreOf(item.label, marks), order });
+    // Any text may begin a key: keys come after what was found by its name.
+    const isKey = item.group === 'keys';
+    const marks = isKey ? [] : matchWords(item.label, text);
+    if (marks === null) continue;
+    results.push({ item, marks, score: isKey ? KEY_SCORE : scoreOf(item.label, marks), order });
   }
   results.sort((a, b) => a.score - b.score || a.order - b.order);
   return byGroup(results).slice(0, MAX_RESULTS);
 }
+
+/** After every match of a name. */
+const KEY_SCORE = 3;
 
 /** 0 at the start of the label, 1 at the start of a word, 2 inside of one. */
 function scoreOf(label: string, marks: readonly (readonly [number, number])[]): number {

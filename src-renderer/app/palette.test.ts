@@ -2,7 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ContractCallError } from '../api/client.ts';
 import { utf8Encode } from '../lib/bytes.ts';
 import { FakeClient } from '../testing/fake-client.ts';
-import { KeySearch, matchWords, type PaletteItem, scopeOf, search } from './palette.svelte.ts';
+import {
+  KeySearch,
+  matchWords,
+  type PaletteItem,
+  scopeOf,
+  search,
+  withRecents,
+} from './palette.svelte.ts';
 
 function item(group: PaletteItem['group'], label: string): PaletteItem {
   return { id: `${group}-${label}`, group, label, icon: 'key', detail: '', run: () => {} };
@@ -20,9 +27,27 @@ const labels = (query: string) => search(items, query).map((result) => result.it
 describe('search', () => {
   it('shows everything for nothing', () => expect(labels('')).toHaveLength(5));
 
+  it('puts what was run last before all others, once', () => {
+    const recents = ['app-Theme: Dark', 'gone', 'actions-Start n1'];
+    const list = search(withRecents(items, recents), '');
+    expect(list.map(({ item: { label, group } }) => `${group} ${label}`)).toEqual([
+      'recent Theme: Dark',
+      'recent Start n1',
+      'actions Restart n3',
+      'views Go to Storage',
+      'clusters Switch to staging',
+    ]);
+  });
+
   it('puts the start of a label before the start of a word before the rest', () => {
     expect(labels('sta')).toEqual(['Start n1', 'Restart n3', 'Switch to staging']);
     expect(labels('st')).toEqual(['Start n1', 'Restart n3', 'Go to Storage', 'Switch to staging']);
+  });
+
+  it('offers keys after commands of that name, which Enter would run', () => {
+    const withKey = [item('keys', 'Show keys that start with sto'), ...items];
+    const list = search(withKey, 'sto').map((result) => result.item.label);
+    expect(list).toEqual(['Go to Storage', 'Show keys that start with sto']);
   });
 
   it('wants every word, in any order', () => {

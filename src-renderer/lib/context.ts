@@ -13,6 +13,8 @@ export interface PaletteAction {
   icon?: string;
   /** To the right of the label: the present state, or a hint. */
   detail?: () => string;
+  /** The shortcut that does the same. */
+  keys?: string;
   run: () => void;
 }
 

@@ -47,6 +47,9 @@ describe('Shortcuts', () => {
     const letter = withShortcut('n');
     expect(letter.shortcuts.handle(press('N', { shiftKey: true }))).toBe(false);
     expect(letter.shortcuts.handle(press('n'))).toBe(true);
+    const named = withShortcut('shift+f6');
+    expect(named.shortcuts.handle(press('F6'))).toBe(false);
+    expect(named.shortcuts.handle(press('F6', { shiftKey: true }))).toBe(true);
   });
 
   it('leaves the keys of an input method and handled events alone', () => {

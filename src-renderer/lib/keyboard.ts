@@ -84,7 +84,7 @@ export class Shortcuts {
     if (mod !== chord.mod || other || event.altKey !== chord.alt) return false;
     if (event.key.toLowerCase() !== chord.key) return false;
     // "?" and "/" come with or without Shift, depending on the keyboard's layout.
-    return event.shiftKey === chord.shift || !/^[a-z0-9]$|^[a-z]{2,}/.test(chord.key);
+    return event.shiftKey === chord.shift || !/^[a-z0-9]+$/.test(chord.key);
   }
 }
 

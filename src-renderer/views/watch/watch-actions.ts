@@ -62,7 +62,13 @@ export function watchShortcuts(
       run: actions.hide,
     },
     { keys: 'l', label: () => w('layoutToggle'), group, when: many, run: actions.layout },
-    { keys: 'e', label: () => w('exportShort'), group, when: has, run: actions.exportEvents },
+    {
+      keys: 'e',
+      label: () => w('exportShort'),
+      group,
+      when: () => (board.active?.length ?? 0) > 0,
+      run: actions.exportEvents,
+    },
     { keys: 'r', label: () => w('rulesTitle'), group, run: actions.rules },
     { keys: 's', label: () => w('stopOrContinue'), group, when: has, run: actions.stop },
     { keys: 'shift+x', label: () => w('close'), group, when: has, run: actions.close },
@@ -80,30 +86,53 @@ export function offeredActions(
 ): PaletteAction[] {
   const { active } = board;
   const list: PaletteAction[] = [
-    { id: 'watch-new', label: () => w('formLabel'), icon: 'plus', run: actions.newWatch },
-    { id: 'watch-rules', label: () => w('rulesTitle'), icon: 'bell', run: actions.rules },
+    {
+      id: 'watch-new',
+      label: () => w('formLabel'),
+      icon: 'plus',
+      keys: 'w',
+      run: actions.newWatch,
+    },
+    {
+      id: 'watch-rules',
+      label: () => w('rulesTitle'),
+      icon: 'bell',
+      keys: 'r',
+      run: actions.rules,
+    },
   ];
   if (active === null) return list;
-  const add = (id: string, label: string, icon: string, run: () => void) =>
-    list.push({ id: `watch-${id}`, label: () => label, icon, run });
+  const add = (id: string, label: string, icon: string, run: () => void, keys?: string) => {
+    const shortcut = keys === undefined ? {} : { keys };
+    list.push({ id: `watch-${id}`, label: () => label, icon, run, ...shortcut });
+  };
   const isPaused = active.hold === 'paused';
   add(
     'pause',
     isPaused ? w('resume') : w('pause'),
     isPaused ? 'play' : 'pause',
     actions.togglePause,
+    'space',
   );
-  add('pause-all', board.isAnyRunning ? w('pauseAll') : w('resumeAll'), 'pause', actions.toggleAll);
-  add('search', w('searchLabel'), 'search', actions.search);
-  add('export', w('export', { n: active.length }), 'download', actions.exportEvents);
+  add(
+    'pause-all',
+    board.isAnyRunning ? w('pauseAll') : w('resumeAll'),
+    'pause',
+    actions.toggleAll,
+    'shift+p',
+  );
+  add('search', w('searchLabel'), 'search', actions.search, '/');
+  if (active.length > 0) {
+    add('export', w('export', { n: active.length }), 'download', actions.exportEvents, 'e');
+  }
   add('copy', w('copyCommand'), 'terminal', actions.copy);
-  add('stop', active.isOpen ? w('stop') : w('restart'), 'stop', actions.stop);
+  add('stop', active.isOpen ? w('stop') : w('restart'), 'stop', actions.stop, 's');
   add('clear', w('clear'), 'trash', actions.clear);
-  add('close', w('close'), 'close', actions.close);
-  if (canShowMore(board)) add('beside', w('showNextBeside'), 'columns', actions.beside);
+  add('close', w('close'), 'close', actions.close, 'shift+x');
+  if (canShowMore(board)) add('beside', w('showNextBeside'), 'columns', actions.beside, 'b');
   if (board.shownIds.length > 1) {
-    add('hide', w('hideBeside'), 'minus', actions.hide);
-    add('layout', w('layoutToggle'), 'rows', actions.layout);
+    add('hide', w('hideBeside'), 'minus', actions.hide, 'shift+b');
+    add('layout', w('layoutToggle'), 'rows', actions.layout, 'l');
   }
   return list;
 }

@@ -14,6 +14,7 @@ import {
   CHANNELS,
   externalUrl,
   isAllowedNavigation,
+  isAllowedPermission,
   isAllowedRequest,
   isTrustedSender,
   WEB_PREFERENCES,
@@ -75,8 +76,11 @@ describe('Electron’s security checklist', () => {
 
   it('5. Handle session permission requests from remote content', () => {
     const session = source('session.ts');
-    expect(session).toMatch(/setPermissionRequestHandler\([^;]*decide\(false\)\)/);
-    expect(session).toMatch(/setPermissionCheckHandler\(\(\) => false\)/);
+    expect(session).toMatch(/setPermissionRequestHandler\([^;]*decide\(isAllowedPermission\(/);
+    expect(session).toMatch(/setPermissionCheckHandler\([^;]*=>\s*isAllowedPermission\(/);
+    expect(isAllowedPermission('notifications', APP_URL)).toBe(true);
+    expect(isAllowedPermission('notifications', 'https://etcd.io/')).toBe(false);
+    expect(isAllowedPermission('media', APP_URL)).toBe(false);
     expect(session).toMatch(/setDevicePermissionHandler\(\(\) => false\)/);
   });
 

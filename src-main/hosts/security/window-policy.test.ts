@@ -9,11 +9,27 @@ import {
   APP_URL,
   appResponse,
   externalUrl,
+  isAllowedDownload,
   isAllowedNavigation,
   isAllowedRequest,
   isAppUrl,
   isTrustedSender,
 } from './window-policy.ts';
+
+describe('downloads', () => {
+  it('are what the page made, and nothing from elsewhere', () => {
+    expect(isAllowedDownload('blob:app://raftdeck/0b9c')).toBe(true);
+    for (const url of [
+      'https://etcd.io/x.zip',
+      'app://raftdeck/index.html',
+      'blob:app://raftdeck.evil/1',
+      'blob:https://etcd.io/1',
+      'data:text/plain,x',
+    ]) {
+      expect(isAllowedDownload(url)).toBe(false);
+    }
+  });
+});
 
 describe('URLs', () => {
   it.each([APP_URL, 'app://raftdeck/', 'app://raftdeck/index.html#/keys', 'app://raftdeck/?x'])(

@@ -75,6 +75,19 @@ export function isAllowedRequest(url: string): boolean {
   return isAppUrl(url) || url.startsWith('devtools://devtools/') || url.startsWith('data:image/');
 }
 
+/**
+ * What our own page may ask the system for: notifications, for the rules of its watches. `origin`
+ * is that of whoever asks.
+ */
+export function isAllowedPermission(permission: string, origin: string): boolean {
+  return permission === 'notifications' && isAppUrl(origin);
+}
+
+/** Only what our own page made itself may become a file: its exports. Nothing is fetched for it. */
+export function isAllowedDownload(url: string): boolean {
+  return url.startsWith(`blob:${APP_ORIGIN}/`);
+}
+
 export interface IpcSender {
   /** URL of the frame that sent; null once the frame is gone. */
   frameUrl: string | null;

@@ -59,7 +59,9 @@ test('keys: create, find by prefix, edit, delete; every node has what was writte
   await page.getByTestId('key-edit').click();
   await page.getByTestId('draft-input').fill('{"retries": 5}');
   await page.getByTestId('draft-save').click();
-  await expect(page.getByTestId('key-pane')).toContainText('5');
+  await expect(page.getByTestId('review-diff')).toContainText('5');
+  await page.getByTestId('draft-confirm').click();
+  await expect(page.getByTestId('value-pane')).toContainText('5');
   if (hasEtcdctl) {
     for (const node of nodes) {
       const { stdout } = etcdctl([node], 'get', '/app/settings.json', '--print-value-only');
@@ -90,10 +92,12 @@ test('a value that changed meanwhile is never overwritten silently', async ({ pa
   await page.getByTestId('draft-input').fill('mine');
   await put(node, '/shared', 'theirs');
   await page.getByTestId('draft-save').click();
+  await page.getByTestId('draft-confirm').click();
   await expect(page.getByTestId('key-conflict')).toBeVisible();
   await expect(page.getByTestId('key-conflict')).toContainText('theirs');
   await screenshots(page, 'keys-conflict');
-  await page.getByTestId('conflict-overwrite').click();
+  await page.getByTestId('merge-take').getByRole('radio').nth(1).click();
+  await page.getByTestId('merge-save').click();
   await expect(page.getByTestId('key-conflict')).toBeHidden();
   if (hasEtcdctl) {
     expect(etcdctl([node], 'get', '/shared', '--print-value-only').stdout.trim()).toBe('mine');

@@ -122,6 +122,7 @@ export class CodeEditorView {
           changedLines,
           marks,
           listener,
+          typedOver,
           this.#settings.of(extensionsOf(settings)),
         ],
       }),
@@ -292,3 +293,19 @@ function escaped(events: EditorEvents): boolean {
   events.onescape();
   return true;
 }
+
+/**
+ * Text that is typed over a selection is put in here: left to itself the browser would keep the
+ * selection's look by inline styles, which the page's policy forbids, and complain.
+ */
+const typedOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { state } = view;
+    const isTyped = event.inputType === 'insertText' && !event.isComposing && event.data !== null;
+    if (!isTyped || state.readOnly || state.selection.main.empty) return false;
+    event.preventDefault();
+    const change = state.replaceSelection(event.data ?? '');
+    view.dispatch(change, { userEvent: 'input.type', scrollIntoView: true });
+    return true;
+  },
+});

@@ -108,7 +108,7 @@ export class BrowserDraftStore implements DraftStore {
     const store = transaction.objectStore(STORE);
     for (const [name, record] of changes) {
       if (record === null) store.delete([clusterId, name]);
-      else store.put(record, [clusterId, name]);
+      else store.put(compact(record), [clusterId, name]);
     }
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
@@ -117,11 +117,18 @@ export class BrowserDraftStore implements DraftStore {
   }
 
   #open(): Promise<IDBDatabase> {
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    this.#opening ??= done(request);
+    if (this.#opening === null) {
+      const request = indexedDB.open(DATABASE, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+      this.#opening = done(request);
+    }
     return this.#opening;
   }
+}
+
+/** Bytes of their own: a view into an answer would take the whole answer along. */
+function compact(record: DraftRecord): DraftRecord {
+  return { ...record, key: record.key.slice(), baseValue: record.baseValue.slice() };
 }
 
 function done<T>(request: IDBRequest<T>): Promise<T> {

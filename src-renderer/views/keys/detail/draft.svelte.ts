@@ -4,7 +4,8 @@ import { MAX_VALUE_BYTES } from '../../../lib/limits.ts';
 import { inspectContent, type LineEnding, type ViewKind } from './content.ts';
 import { parseHexText, toHexText } from './hex.ts';
 import { checkJson, formatJson, minifyJson } from './json-text.ts';
-import type { Language } from './languages.ts';
+import { format, type Language } from './languages.ts';
+import { countChanged, diffLines, splitLines } from './line-diff.ts';
 
 /** What a value can be edited as. */
 export type DraftMode = Language | 'hex' | 'base64';
@@ -37,6 +38,8 @@ export interface DraftRecord {
 /** Shorter JSON on one line is edited as it stands. */
 const MIN_ONE_LINE_CHARS = 60;
 
+const MAX_COUNTED_LINES = 5_000;
+
 /** A value that is being edited, over the value and revision it started from. */
 export class Draft {
   readonly key: Uint8Array;
@@ -51,8 +54,12 @@ export class Draft {
   text = $state('');
   /** JSON that is stored on one line is edited in its usual form, and saved on one line again. */
   oneLine = $state(false);
+  /** It can be: the choice is there. */
+  canBeOneLine = $state(false);
   /** What is shown: the text, or what a save would change. */
   stage = $state<'edit' | 'review'>('edit');
+  /** What could not be done last; typing on takes it away. */
+  note = $state<'cannotShow' | 'formatRefused' | null>(null);
   /** It is too large to be kept over a reload. */
   isTooLargeToKeep = $state(false);
 
@@ -65,6 +72,7 @@ export class Draft {
     this.mode = editMode(content.text, content.lineEnding, view ?? content.best, content.best);
     const stored = decode(detail.value, this.mode, false) ?? '';
     this.oneLine = this.mode === 'json' && isOneLine(stored);
+    this.canBeOneLine = this.oneLine;
     this.text = this.oneLine ? formatJson(stored) : stored;
   }
 
@@ -76,6 +84,7 @@ export class Draft {
     });
     draft.mode = record.mode;
     draft.oneLine = record.oneLine;
+    draft.canBeOneLine ||= record.oneLine;
     draft.text = record.text;
     return draft;
   }
@@ -93,6 +102,16 @@ export class Draft {
   /** The stored value in the notation of the edit, to compare with; null if it cannot be. */
   readonly baseText: string | null = $derived.by(() => this.shownAs(this.baseValue));
 
+  /** Lines that a save changes; null where there are too many lines to compare as one types. */
+  readonly changedLines: number | null = $derived.by(() => {
+    if (this.baseText === null) return null;
+    const from = splitLines(this.baseText);
+    const to = splitLines(this.text);
+    if (Math.max(from.length, to.length) > MAX_COUNTED_LINES) return null;
+    const { added, removed } = countChanged(diffLines(from, to));
+    return Math.max(added, removed);
+  });
+
   /** Bytes in the notation of this edit; null if they cannot be shown in it. */
   shownAs(bytes: Uint8Array): string | null {
     return decode(bytes, this.mode, this.oneLine);
@@ -103,14 +122,36 @@ export class Draft {
     return { key, baseValue, baseModRevision, mode, text, oneLine };
   }
 
+  type(text: string): void {
+    this.text = text;
+    this.note = null;
+  }
+
+  /** Brings the text into its language's usual form, if it says the same after that. */
+  async reformat(): Promise<void> {
+    const { language, text } = this;
+    if (language === 'text') return;
+    const formatted = await format(language, text);
+    if (this.text !== text) return;
+    this.note = formatted === null ? 'formatRefused' : null;
+    if (formatted !== null) this.text = formatted;
+  }
+
   /** Shows the same bytes in another notation; refused while they cannot be shown in it. */
   setMode(mode: DraftMode): boolean {
+    const done = this.#setMode(mode);
+    this.note = done ? null : 'cannotShow';
+    return done;
+  }
+
+  #setMode(mode: DraftMode): boolean {
     if (mode === this.mode) return true;
     const current = this.bytes;
     if (isLanguage(mode) && isLanguage(this.mode)) {
       // Text stays as it was typed, valid or not; only what one line would be is no longer known.
       if (this.oneLine && current.ok) this.text = decode(current.bytes, 'text', false) ?? this.text;
       this.oneLine = false;
+      this.canBeOneLine = false;
       this.mode = mode;
       return true;
     }
@@ -121,6 +162,7 @@ export class Draft {
     if (!back.ok || !equalBytes(back.bytes, current.bytes)) return false;
     this.text = text;
     this.oneLine = false;
+    this.canBeOneLine = false;
     this.mode = mode;
     return true;
   }

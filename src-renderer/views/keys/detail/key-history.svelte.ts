@@ -77,6 +77,8 @@ export class KeyHistory {
   /** Deletions below the oldest version that is listed, newest first; null: not asked yet. */
   #deletions: number[] | null = null;
   #isComplete = true;
+  /** The oldest version that is listed was the first since a creation, or there is none. */
+  #isLifeOver = false;
   #comparing: AbortController | null = null;
   #view: ViewKind = 'text';
 
@@ -96,57 +98,66 @@ export class KeyHistory {
 
   async loadMore(): Promise<void> {
     if (this.loading || this.end !== 'more') return;
-    await this.#run(async () => {
-      const page = await this.#port.history(this.key, this.#next, HISTORY_PAGE, this.#abort.signal);
-      const puts = page.versions.map(
-        (version): HistoryEntry => ({ kind: 'put', revision: version.modRevision, version }),
-      );
-      this.entries = [...this.entries, ...puts];
-      this.#next = page.next ?? undefined;
-      this.end = page.end === 'absent' ? 'created' : page.end;
-      // Nothing at all to show: the key is deleted now.
-      if (page.end === 'absent' && this.entries.length === 0) await this.#searchBefore();
-      else if (page.end === 'created' && this.#deletions !== null) await this.#searchBefore();
-    });
+    await this.#run(() => (this.#isLifeOver ? this.#nextLife() : this.#page(this.#next)));
   }
 
   /** Looks behind the creation for earlier lives: the server replays its whole history for it. */
   async searchBefore(): Promise<void> {
     if (this.loading || this.end !== 'created') return;
-    await this.#run(() => this.#searchBefore());
+    await this.#run(() => this.#nextLife());
   }
 
-  async #searchBefore(): Promise<void> {
-    this.end = 'searching';
-    try {
-      if (this.#deletions === null) {
+  async #page(before: number | undefined): Promise<void> {
+    const page = await this.#port.history(this.key, before, HISTORY_PAGE, this.#abort.signal);
+    const puts = page.versions.map(
+      (version): HistoryEntry => ({ kind: 'put', revision: version.modRevision, version }),
+    );
+    this.entries = [...this.entries, ...puts];
+    this.#next = page.next ?? undefined;
+    this.#isLifeOver = page.end === 'created' || page.end === 'absent';
+    if (!this.#isLifeOver) {
+      this.end = page.end === 'compacted' ? 'compacted' : 'more';
+    } else if (this.entries.length === 0) {
+      // The key is deleted now: there is nothing to show but what was before.
+      await this.#nextLife();
+    } else {
+      this.end = this.#endOfLife();
+    }
+  }
+
+  /** Goes on at the deletion that ended the life before the oldest version. */
+  async #nextLife(): Promise<void> {
+    if (this.#deletions === null) {
+      const before = this.end;
+      this.end = 'searching';
+      try {
         const found = await this.#port.deletions(this.key, this.#abort.signal);
         this.#deletions = found.revisions;
         this.#isComplete = found.isComplete;
         this.compactedAt = found.compactedAt;
+      } catch (error) {
+        this.end = before;
+        throw error;
       }
-    } catch (error) {
-      this.end = 'created';
-      throw error;
     }
-    const oldest = this.entries.at(-1)?.revision ?? Number.POSITIVE_INFINITY;
-    const deletion = this.#deletions.find((revision) => revision < oldest);
-    if (deletion === undefined) {
-      if (!this.#isComplete) this.end = 'incomplete';
-      else this.end = this.compactedAt > 0 ? 'compacted' : 'nothing';
-      return;
-    }
+    const deletion = this.#olderDeletion();
+    this.end = this.#endOfLife();
+    if (deletion === undefined) return;
     this.entries = [...this.entries, { kind: 'delete', revision: deletion }];
-    this.#next = deletion;
-    const page = await this.#port.history(this.key, deletion, HISTORY_PAGE, this.#abort.signal);
-    this.entries = [
-      ...this.entries,
-      ...page.versions.map(
-        (version): HistoryEntry => ({ kind: 'put', revision: version.modRevision, version }),
-      ),
-    ];
-    this.#next = page.next ?? undefined;
-    this.end = page.end === 'absent' ? 'created' : page.end;
+    await this.#page(deletion);
+  }
+
+  #olderDeletion(): number | undefined {
+    const oldest = this.entries.at(-1)?.revision ?? Number.POSITIVE_INFINITY;
+    return this.#deletions?.find((revision) => revision < oldest);
+  }
+
+  /** What there is before the first version of a life, as far as it is known. */
+  #endOfLife(): HistoryEnd {
+    if (this.#deletions === null) return 'created';
+    if (this.#olderDeletion() !== undefined) return 'more';
+    if (!this.#isComplete) return 'incomplete';
+    return this.compactedAt > 0 ? 'compacted' : 'nothing';
   }
 
   async #run(work: () => Promise<void>): Promise<void> {

@@ -145,6 +145,9 @@ function define(open: (page: Page) => Promise<Target>): void {
     await lease.revoke();
     await expect(page.getByTestId('key-gone')).toBeVisible();
     await look(page, 'detail-gone');
+    await page.getByTestId('gone-history').click();
+    await expect(page.getByTestId('history-row')).toHaveCount(3);
+    await expect(page.getByTestId('history-row').first()).toHaveAttribute('data-kind', 'delete');
     client.close();
   });
 
@@ -319,7 +322,6 @@ function define(open: (page: Page) => Promise<Target>): void {
     await client.delete().key(key);
     await page.getByTestId('key-name').click();
     await page.keyboard.press('r');
-    await page.getByTestId('gone-history').click();
     await expect(rows.first()).toHaveAttribute('data-kind', 'delete');
     await rows.nth(1).click();
     await page.getByTestId('history-restore').click();

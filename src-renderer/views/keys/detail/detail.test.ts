@@ -302,6 +302,7 @@ describe('languages', () => {
   it.each([
     ['json', '{"a": 1}', null],
     ['json', '{"a": 1\n"b": 2}', 2],
+    ['json', '{\n"a": 1,\n"b": }', 3],
     ['yaml', 'a: 1\nb:\n  - x', null],
     ['yaml', 'a: 1\nb: [1, 2\nc: 3', 3],
     ['xml', '<a><b x="1"/></a>', null],
@@ -310,6 +311,10 @@ describe('languages', () => {
     ['text', '{', null],
   ] as const)('%s %j: wrong in line %s', async (language, text, line) => {
     expect((await check(language, text))?.line ?? null).toBe(line);
+  });
+
+  it('says what is wrong without repeating the text', async () => {
+    expect((await check('json', '{"a": }'))?.message).toBe("Unexpected token '}'");
   });
 
   it('formats what it says the same of', async () => {

@@ -110,6 +110,8 @@ export class BrowserDraftStore implements DraftStore {
       if (record === null) store.delete([clusterId, name]);
       else store.put(compact(record), [clusterId, name]);
     }
+    // Said aloud, for a page that goes away takes along what is not committed.
+    transaction.commit();
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);

@@ -18,22 +18,30 @@ export const MAX_CHECKED_CHARS = 512 * 1024;
 export async function check(language: Language, text: string): Promise<Issue | null> {
   if (language === 'text' || text.length > MAX_CHECKED_CHARS) return null;
   if (language === 'json') return checkJsonText(text);
-  const { checkXml, checkYaml } = await import('./yaml-xml.ts');
+  const { checkXml, checkYaml } = await import('./parsers.ts');
   return language === 'yaml' ? checkYaml(text) : checkXml(text);
 }
 
-function checkJsonText(text: string): Issue | null {
+/** V8 quotes the text in its message, and names the place only now and then. */
+async function checkJsonText(text: string): Promise<Issue | null> {
   const result = checkJson(text);
   if (result.ok) return null;
-  const line = result.line ?? 1;
-  return { message: result.message, line, at: offsetOfLine(text, line) };
+  const message = result.message
+    .replace(/, (\.\.\.)?".*"(\.\.\.)? is not valid JSON$/s, '')
+    .replace(/ in JSON at position .*$/s, '');
+  if (result.line !== null) {
+    return { message, line: result.line, at: offsetOfLine(text, result.line) };
+  }
+  const { jsonErrorAt } = await import('./parsers.ts');
+  const at = jsonErrorAt(text);
+  return { message, line: lineOfOffset(text, at), at };
 }
 
 /** The text in its usual form, or null if it has none or would say something else. */
 export async function format(language: Language, text: string): Promise<string | null> {
   if (language === 'text' || text.length > MAX_CHECKED_CHARS) return null;
   if (language === 'json') return checkJson(text).ok ? formatJson(text) : null;
-  const { formatXml, formatYaml } = await import('./yaml-xml.ts');
+  const { formatXml, formatYaml } = await import('./parsers.ts');
   return language === 'yaml' ? formatYaml(text) : formatXml(text);
 }
 

@@ -1,4 +1,5 @@
-/** YAML and XML; loaded when a value of theirs is edited or formatted. */
+/** Parsers of JSON, YAML and XML; loaded when a value of theirs is edited or formatted. */
+import { jsonLanguage } from '@codemirror/lang-json';
 import { xmlLanguage } from '@codemirror/lang-xml';
 import formatXmlText from 'xml-formatter';
 import { parseAllDocuments, parseDocument } from 'yaml';
@@ -6,6 +7,18 @@ import { type Issue, lineOfOffset } from './languages.ts';
 
 /** Aliases that YAML may expand: more is a "billion laughs". */
 const MAX_ALIASES = 100;
+
+/** Where the editor's parser stumbles first. */
+export function jsonErrorAt(text: string): number {
+  let at = -1;
+  jsonLanguage.parser.parse(text).iterate({
+    enter: (node) => {
+      if (at < 0 && node.type.isError) at = node.from;
+      return at < 0;
+    },
+  });
+  return Math.max(0, at);
+}
 
 export function checkYaml(text: string): Issue | null {
   const documents = parseAllDocuments(text, { prettyErrors: false, logLevel: 'silent' });

@@ -2,13 +2,8 @@ import { expect, test } from 'vitest';
 import { seededRandom } from '../../base/prng.ts';
 import type { KeyValue } from '../../proto/etcd/kv.ts';
 import { PutRequest, PutResponse, RangeRequest, RangeResponse } from '../../proto/etcd/rpc.ts';
-import {
-  decodePut,
-  decodeRange,
-  encodePutResponse,
-  encodeRangeResponse,
-  HeaderWriter,
-} from './kv-codec.ts';
+import { HeaderWriter } from './header-writer.ts';
+import { decodePut, decodeRange, encodePutResponse, encodeRangeResponse } from './kv-codec.ts';
 
 const random = seededRandom(11);
 const SIZES = [0, 1, 16, 127, 128, 300, 16_383, 16_384];

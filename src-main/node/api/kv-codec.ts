@@ -3,7 +3,7 @@
  * answers. They are written by hand, in one pass and into one buffer; whatever has another shape takes the generated
  * codec. Both give the same bytes, which a test holds them to.
  */
-import { MAX_VARINT_BYTES, varintBytes, writeVarint, writeVarint64 } from '../../base/varint.ts';
+import { varintBytes, writeVarint } from '../../base/varint.ts';
 import type { KeyValue } from '../../proto/etcd/kv.ts';
 import {
   KVService,
@@ -13,22 +13,25 @@ import {
   RangeRequest_SortOrder,
   RangeRequest_SortTarget,
   RangeResponse,
-  type ResponseHeader,
 } from '../../proto/etcd/rpc.ts';
 import type { UnaryDescriptor } from '../rpc/service.ts';
+import {
+  HEADER_FIELD_BYTES,
+  HeaderWriter,
+  NUMBER_FIELD_BYTES,
+  numberBytes,
+  writeNumber,
+} from './header-writer.ts';
 
 const TAG_1_BYTES = 0x0a;
 const TAG_2_BYTES = 0x12;
 const TAG_5_BYTES = 0x2a;
-const TAG_1_VARINT = 0x08;
 const TAG_2_VARINT = 0x10;
 const TAG_3_VARINT = 0x18;
 const TAG_4_VARINT = 0x20;
 /** RangeRequest.serializable, which is true whenever it is sent. */
 const TAG_7_VARINT = 0x38;
 const EMPTY: Buffer = Buffer.alloc(0);
-/** Tags and values of a header, and of the numbers of a pair, at most. */
-const HEADER_BYTES = 4 * (1 + MAX_VARINT_BYTES);
 
 /** The descriptors of KVService with these codecs. One for each server: it remembers its member's ids. */
 export function kvDescriptors(): {
@@ -113,7 +116,7 @@ export function encodePutResponse(headers: HeaderWriter, response: PutResponse):
   if (header === undefined || prevKv !== undefined) {
     return Buffer.from(PutResponse.encode(response).finish());
   }
-  const bytes = Buffer.allocUnsafe(2 + HEADER_BYTES);
+  const bytes = Buffer.allocUnsafe(HEADER_FIELD_BYTES);
   return bytes.subarray(0, headers.write(bytes, 0, header));
 }
 
@@ -121,7 +124,7 @@ export function encodeRangeResponse(headers: HeaderWriter, response: RangeRespon
   const { header, kvs, more, count } = response;
   if (header === undefined) return Buffer.from(RangeResponse.encode(response).finish());
   const sizes: number[] = [];
-  let most = 2 + HEADER_BYTES + 2 + 1 + MAX_VARINT_BYTES;
+  let most = HEADER_FIELD_BYTES + 2 + NUMBER_FIELD_BYTES;
   for (const kv of kvs) {
     if (kv.lease !== 0n) return Buffer.from(RangeResponse.encode(response).finish());
     const size = pairBytes(kv);
@@ -158,10 +161,6 @@ function bytesFieldBytes(length: number): number {
   return length === 0 ? 0 : 1 + varintBytes(length) + length;
 }
 
-function numberBytes(value: number): number {
-  return value === 0 ? 0 : 1 + varintBytes(value);
-}
-
 function writePair(bytes: Buffer, start: number, kv: KeyValue): number {
   let at = writeBytes(bytes, TAG_1_BYTES, kv.key, start);
   at = writeNumber(bytes, TAG_2_VARINT, kv.createRevision, at);
@@ -176,44 +175,4 @@ function writeBytes(bytes: Buffer, tag: number, content: Buffer, at: number): nu
   const start = writeVarint(bytes, content.length, at + 1);
   bytes.set(content, start);
   return start + content.length;
-}
-
-function writeNumber(bytes: Buffer, tag: number, value: number, at: number): number {
-  if (value === 0) return at;
-  bytes[at] = tag;
-  return writeVarint(bytes, value, at + 1);
-}
-
-/** Writes the header of an answer as its field 1. Cluster and member hardly ever change: they are encoded once. */
-export class HeaderWriter {
-  #clusterId = 0n;
-  #memberId = 0n;
-  #ids: Buffer = EMPTY;
-
-  /** Answers where the next field starts. */
-  write(bytes: Buffer, start: number, header: ResponseHeader): number {
-    const { clusterId, memberId, revision, raftTerm } = header;
-    if (clusterId !== this.#clusterId || memberId !== this.#memberId) this.#encodeIds(header);
-    const length = this.#ids.length + numberBytes(revision) + numberBytes(raftTerm);
-    bytes[start] = TAG_1_BYTES;
-    // At most HEADER_BYTES, so its length is one byte.
-    bytes[start + 1] = length;
-    bytes.set(this.#ids, start + 2);
-    const at = writeNumber(bytes, TAG_3_VARINT, revision, start + 2 + this.#ids.length);
-    return writeNumber(bytes, TAG_4_VARINT, raftTerm, at);
-  }
-
-  #encodeIds({ clusterId, memberId }: ResponseHeader): void {
-    this.#clusterId = clusterId;
-    this.#memberId = memberId;
-    const bytes = Buffer.alloc(2 * (1 + MAX_VARINT_BYTES));
-    const at = writeId(bytes, TAG_1_VARINT, clusterId, 0);
-    this.#ids = bytes.subarray(0, writeId(bytes, TAG_2_VARINT, memberId, at));
-  }
-}
-
-function writeId(bytes: Buffer, tag: number, id: bigint, at: number): number {
-  if (id === 0n) return at;
-  bytes[at] = tag;
-  return writeVarint64(bytes, Number(id >> 32n), Number(BigInt.asUintN(32, id)), at + 1);
 }

@@ -1,4 +1,5 @@
 import type { Event, KeyValue } from '../../proto/etcd/kv.ts';
+import type { WatchEvent } from '../mvcc/types.ts';
 
 /** Bytes of a response beyond its events, at most. */
 const RESPONSE_OVERHEAD_BYTES = 128;
@@ -12,9 +13,9 @@ const EVENT_OVERHEAD_BYTES = 128;
  * Splits events, in order, into parts that fit into responses of `maxBytes`. An event larger than
  * that is a part of its own.
  */
-export function fragmentEvents(events: Event[], maxBytes: number): Event[][] {
-  const parts: Event[][] = [];
-  let part: Event[] = [];
+export function fragmentEvents(events: readonly WatchEvent[], maxBytes: number): WatchEvent[][] {
+  const parts: WatchEvent[][] = [];
+  let part: WatchEvent[] = [];
   let bytes = RESPONSE_OVERHEAD_BYTES;
   for (const event of events) {
     const size = eventBytes(event);

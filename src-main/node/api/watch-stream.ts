@@ -5,14 +5,14 @@ import {
   type WatchCancelRequest,
   type WatchCreateRequest,
   type WatchRequest,
-  type WatchResponse,
 } from '../../proto/etcd/rpc.ts';
-import type { WatchBatch, Watcher, WatchSpec } from '../mvcc/types.ts';
+import type { WatchBatch, WatchEvent, Watcher, WatchSpec } from '../mvcc/types.ts';
 import { GRPC_OVERHEAD_BYTES } from '../rpc/server.ts';
 import type { RequestStream, ResponseSink } from '../rpc/service.ts';
 import type { Backend } from './backend.ts';
 import { type ApiDeps, DEFAULT_WATCH_PROGRESS_INTERVAL_MS } from './deps.ts';
 import { grpcError } from './errors.ts';
+import type { WatchAnswer } from './watch-codec.ts';
 import { fragmentEvents } from './watch-fragment.ts';
 
 /** The watch id of responses that concern no watcher, or all of them. */
@@ -31,6 +31,8 @@ const PROGRESS_RETRY_MS = 100;
 const DUPLICATE_ID = 'mvcc: duplicate watch ID provided on the WatchStream';
 const EMPTY_RANGE = 'mvcc: watcher range is empty';
 const TOO_MANY_WATCHERS = 'etcdserver: too many watchers on the stream';
+
+const NO_EVENTS: readonly WatchEvent[] = [];
 
 interface Entry {
   readonly id: number;
@@ -52,7 +54,7 @@ export class WatchStream {
   readonly #backend: Backend;
   readonly #deps: ApiDeps;
   readonly #requests: RequestStream<WatchRequest>;
-  readonly #responses: ResponseSink<WatchResponse>;
+  readonly #responses: ResponseSink<WatchAnswer>;
   readonly #maxFragmentBytes: number;
   readonly #entries = new Map<number, Entry>();
   /** Told to wait by `deliver`, longest first. */
@@ -68,7 +70,7 @@ export class WatchStream {
     backend: Backend,
     deps: ApiDeps,
     requests: RequestStream<WatchRequest>,
-    responses: ResponseSink<WatchResponse>,
+    responses: ResponseSink<WatchAnswer>,
   ) {
     this.#backend = backend;
     this.#deps = deps;
@@ -164,28 +166,39 @@ export class WatchStream {
     // Cancelled while the hub was about to deliver: it counts as taken.
     if (this.#entries.get(entry.id) !== entry) return true;
     entry.idle = false;
-    const parts = entry.fragment ? fragmentEvents(events, this.#maxFragmentBytes) : [events];
-    parts.forEach((part, index) => {
-      const fragment = index < parts.length - 1;
-      this.#send({ watchId: entry.id, events: part, fragment });
-    });
+    if (entry.fragment) {
+      const parts = fragmentEvents(events, this.#maxFragmentBytes);
+      parts.forEach((part, index) => {
+        this.#sendEvents(entry.id, part, index < parts.length - 1);
+      });
+    } else this.#sendEvents(entry.id, events, false);
     if (this.#blocked) this.#held.add(entry);
     return !this.#blocked;
   }
 
-  #send(response: Partial<WatchResponse>): void {
-    const full: WatchResponse = {
+  #send(response: Partial<WatchAnswer>): void {
+    this.#write({ ...this.#answer(NO_WATCH_ID, NO_EVENTS, false), ...response });
+  }
+
+  #sendEvents(watchId: number, events: readonly WatchEvent[], fragment: boolean): void {
+    this.#write(this.#answer(watchId, events, fragment));
+  }
+
+  #answer(watchId: number, events: readonly WatchEvent[], fragment: boolean): WatchAnswer {
+    return {
       header: this.#header(),
-      watchId: NO_WATCH_ID,
+      watchId,
       created: false,
       canceled: false,
       compactRevision: 0,
       cancelReason: '',
-      fragment: false,
-      events: [],
-      ...response,
+      fragment,
+      events,
     };
-    if (this.#responses.write(full) || this.#blocked) return;
+  }
+
+  #write(answer: WatchAnswer): void {
+    if (this.#responses.write(answer) || this.#blocked) return;
     this.#blocked = true;
     this.#requests.pause();
   }

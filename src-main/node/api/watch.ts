@@ -1,8 +1,8 @@
-import { WatchService } from '../../proto/etcd/rpc.ts';
 import { bidi, type ServiceImplementation } from '../rpc/service.ts';
 import type { Backend } from './backend.ts';
 import type { ApiDeps } from './deps.ts';
 import { callEnd, type Guard } from './guard.ts';
+import { watchDescriptor } from './watch-codec.ts';
 import { WatchStream } from './watch-stream.ts';
 
 export function watchService(backend: Backend, guard: Guard, deps: ApiDeps): ServiceImplementation {
@@ -10,7 +10,7 @@ export function watchService(backend: Backend, guard: Guard, deps: ApiDeps): Ser
     name: 'etcdserverpb.Watch',
     methods: [
       bidi(
-        WatchService.watch,
+        watchDescriptor(),
         guard.bidi(async (requests, responses, { signal }) => {
           const stream = new WatchStream(backend, deps, requests, responses);
           // A client that half-closes goes on listening, so only the end of the call ends the

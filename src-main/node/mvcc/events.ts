@@ -1,4 +1,4 @@
-import { type Event, Event_EventType, type KeyValue } from '../../proto/etcd/kv.ts';
+import { Event_EventType, type KeyValue } from '../../proto/etcd/kv.ts';
 import { currentMod, keyValueOf } from '../storage/schema/current.ts';
 import {
   currentRowOf,
@@ -10,6 +10,7 @@ import {
 } from '../storage/schema/revisions.ts';
 import type { Change, KvState } from './kv-state.ts';
 import { getAt } from './range.ts';
+import type { WatchEvent } from './types.ts';
 
 /**
  * One change as watchers get it. Built only once somebody wants it, and shared among those who do.
@@ -17,7 +18,9 @@ import { getAt } from './range.ts';
 export interface WatchedChange {
   readonly key: Buffer;
   readonly isDelete: boolean;
-  event(prevKv: boolean): Event;
+  event(prevKv: boolean): WatchEvent;
+  /** The same as a list: most batches hold one event, and then all watchers share that, too. */
+  alone(prevKv: boolean): readonly WatchEvent[];
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -35,21 +38,25 @@ function tombstone(key: Buffer, revision: number): KeyValue {
 }
 
 abstract class LazyChange implements WatchedChange {
-  #plain: Event | undefined;
-  #withPrevious: Event | undefined;
+  #plain: readonly [WatchEvent] | undefined;
+  #withPrevious: readonly [WatchEvent] | undefined;
   abstract readonly key: Buffer;
   abstract readonly isDelete: boolean;
 
-  event(prevKv: boolean): Event {
+  event(prevKv: boolean): WatchEvent {
+    return this.alone(prevKv)[0];
+  }
+
+  alone(prevKv: boolean): readonly [WatchEvent] {
     if (!prevKv) {
-      this.#plain ??= this.#build(undefined);
+      this.#plain ??= [this.#build(undefined)];
       return this.#plain;
     }
-    this.#withPrevious ??= this.#build(this.previous());
+    this.#withPrevious ??= [this.#build(this.previous())];
     return this.#withPrevious;
   }
 
-  #build(prevKv: KeyValue | undefined): Event {
+  #build(prevKv: KeyValue | undefined): WatchEvent {
     const type = this.isDelete ? Event_EventType.DELETE : Event_EventType.PUT;
     return { type, kv: this.keyValue(), prevKv };
   }

@@ -1,6 +1,5 @@
-import type { Event } from '../../proto/etcd/kv.ts';
 import type { WatchedChange } from './events.ts';
-import type { KeyRange, Watcher, WatchSink, WatchSpec } from './types.ts';
+import type { KeyRange, WatchEvent, Watcher, WatchSink, WatchSpec } from './types.ts';
 
 /**
  * synced: gets what is applied at once. unsynced: waits for its next slice of replay. held: its
@@ -62,9 +61,10 @@ export class HubWatcher implements Watcher {
   }
 
   /** The events noted since the last call, in order. */
-  take(): Event[] {
+  take(): readonly WatchEvent[] {
     const changes = this.#pending;
     if (changes.length === 0) return [];
+    if (changes.length === 1) return (changes.pop() as WatchedChange).alone(this.#spec.prevKv);
     this.#pending = [];
     return changes.map((change) => change.event(this.#spec.prevKv));
   }

@@ -14,10 +14,16 @@ export interface WatchSpec extends KeyRange {
   prevKv: boolean;
 }
 
+/** An event that all who watch its key share. */
+export interface WatchEvent extends Event {
+  /** Its bytes as a field of a response, once somebody has made them. Nobody changes the event after that. */
+  encoded?: Buffer;
+}
+
 /** All events of one or more whole revisions, in revision order. revision is that of the last event. */
 export interface WatchBatch {
   revision: number;
-  events: Event[];
+  events: readonly WatchEvent[];
 }
 
 /** Where a watcher's events go. Called in revision order, never re-entered. */

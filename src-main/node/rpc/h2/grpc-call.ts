@@ -10,7 +10,7 @@ import {
   trailersOnly,
 } from './grpc-headers.ts';
 import type { HeaderField } from './hpack/static-table.ts';
-import { frameMessage, MessageReader, wholeMessage } from './message-reader.ts';
+import { MessageReader, messagePrefix, wholeMessage } from './message-reader.ts';
 import { BufferedRequests } from './request-stream.ts';
 import type { H2Stream, StreamListener } from './stream.ts';
 
@@ -56,6 +56,9 @@ export class GrpcCall implements StreamListener, CallContext {
   /** The one request of a call that takes no stream of them. */
   #request: Buffer | undefined;
   readonly #requests: BufferedRequests | undefined;
+  /** Of the last message that was streamed, and that one's length. */
+  #prefix: Buffer | undefined;
+  #prefixedBytes = 0;
   #drainWanted = false;
   #onDrain = (): void => {};
 
@@ -238,7 +241,13 @@ export class GrpcCall implements StreamListener, CallContext {
 
   #sendMessage(message: Buffer): void {
     this.#sendHeaders();
-    frameMessage(message, (bytes) => this.#stream.write(bytes));
+    // Messages of a stream are often of one size.
+    if (this.#prefix === undefined || this.#prefixedBytes !== message.length) {
+      this.#prefix = messagePrefix(message.length);
+      this.#prefixedBytes = message.length;
+    }
+    this.#stream.write(this.#prefix);
+    this.#stream.write(message);
   }
 
   #sendError(error: RpcError): void {

@@ -2,15 +2,13 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../base/prng.ts';
 import { RpcStatus } from '../status.ts';
-import { frameMessage, MessageReader, type WireMessage } from './message-reader.ts';
+import { MessageReader, messagePrefix, type WireMessage } from './message-reader.ts';
 import { BufferedRequests } from './request-stream.ts';
 
 const MAX_BYTES = 1024 * 1024;
 
 function wire(payload: Buffer, flag = 0): Buffer {
-  const parts: Buffer[] = [];
-  frameMessage(payload, (bytes) => parts.push(bytes));
-  const whole = Buffer.concat(parts);
+  const whole = Buffer.concat([messagePrefix(payload.length), payload]);
   whole[0] = flag;
   return whole;
 }

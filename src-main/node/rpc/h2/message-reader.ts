@@ -3,9 +3,6 @@ import { RpcError, RpcStatus } from '../status.ts';
 
 /** One octet that tells compression, and the length in four. */
 export const MESSAGE_PREFIX_BYTES = 5;
-/** Up to here prefix and message are copied into one buffer. */
-const COPY_BELOW_BYTES = 1024;
-
 /**
  * The message, if these bytes are exactly one that is not compressed, as nearly every request is.
  * A view.
@@ -17,15 +14,12 @@ export function wholeMessage(data: Buffer, maxBytes: number): Buffer | undefined
   return data.subarray(MESSAGE_PREFIX_BYTES);
 }
 
-/** Calls back with the buffers that make the framed message. */
-export function frameMessage(message: Buffer, write: (bytes: Buffer) => void): void {
-  const small = message.length < COPY_BELOW_BYTES;
-  const frame = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + (small ? message.length : 0));
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  if (small) message.copy(frame, MESSAGE_PREFIX_BYTES);
-  write(frame);
-  if (!small) write(message);
+/** What goes before a message of so many bytes. */
+export function messagePrefix(messageBytes: number): Buffer {
+  const prefix = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES);
+  prefix[0] = 0;
+  prefix.writeUInt32BE(messageBytes, 1);
+  return prefix;
 }
 
 /** So many small pieces of a message are made one: each costs a hundred bytes beside its own. */

@@ -2,7 +2,7 @@ import { ReceiveWindow, SendWindow } from './flow.ts';
 import type { ConstantHeaders } from './hpack/encoder.ts';
 import type { HeaderField } from './hpack/static-table.ts';
 import { STREAM_RECEIVE_WINDOW_BYTES } from './limits.ts';
-import { frameMessage } from './message-reader.ts';
+import { messagePrefix } from './message-reader.ts';
 
 /** Who serves a request: told in order what arrives on its stream. */
 export interface StreamListener {
@@ -98,7 +98,8 @@ export class H2Stream {
   /** Queues `message` as bytes, to be sent piece by piece. For the connection alone. */
   queueMessage(message: Buffer): void {
     this.message = undefined;
-    frameMessage(message, (bytes) => this.#queue(bytes));
+    this.#queue(messagePrefix(message.length));
+    if (message.length > 0) this.#queue(message);
   }
 
   #queue(bytes: Buffer): void {

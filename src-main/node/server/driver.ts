@@ -66,6 +66,8 @@ export class RaftDriver {
   #stopped = false;
   #installing = false;
   #throttled = false;
+  /** What the run at hand has to send: one write for each member, and not one for each Ready. */
+  #outgoing: Message[] = [];
   /** Newest one that is not handed to the log yet. */
   #hardState: HardState | undefined;
   #cancelTick: () => void = () => {};
@@ -186,6 +188,8 @@ export class RaftDriver {
     this.reads.startRound(this.#o.clock.nowMs());
     // Also during the installation of a snapshot: heartbeats must be answered meanwhile.
     while (raft.hasReady()) this.#take(raft.ready());
+    // Before the log and the state: the others work meanwhile.
+    this.#sendOutgoing();
     this.#writer.kick();
     if (!this.#installing) this.#apply();
     this.#noticeLeadership();
@@ -246,9 +250,16 @@ export class RaftDriver {
     }
   }
 
+  /** Goes at the end of the run. */
   #send(messages: Message[]): void {
-    if (messages.length === 0) return;
-    const { snapshots, others } = splitSnapshots(messages);
+    if (this.#outgoing.length === 0) this.#outgoing = messages;
+    else this.#outgoing = this.#outgoing.concat(messages);
+  }
+
+  #sendOutgoing(): void {
+    if (this.#outgoing.length === 0) return;
+    const { snapshots, others } = splitSnapshots(this.#outgoing);
+    this.#outgoing = [];
     this.#o.send(others);
     for (const message of snapshots) this.#o.sendSnapshot(message);
   }

@@ -23,6 +23,9 @@ const FROM_SIMPLE: ReadonlyMap<string, number> = new Map([
  */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u;
 
+/** Printable ASCII but the backslash: nearly every key, and told so at once. */
+const NEEDS_NO_ESCAPE = /^[\x20-\x5b\x5d-\x7e]*$/;
+
 export function utf8Encode(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
@@ -62,6 +65,7 @@ function joinEnds(bytes: Uint8Array, maxChars: number): Uint8Array {
 }
 
 function escapeText(text: string): string {
+  if (NEEDS_NO_ESCAPE.test(text)) return text;
   let out = '';
   for (const char of text) {
     const code = char.codePointAt(0) ?? 0;

@@ -1,15 +1,18 @@
-import { displayBytes, isPlainText, utf8Decode } from '../../lib/bytes.ts';
+import { displayBytes, isPlainText, utf8Decode, utf8Encode } from '../../lib/bytes.ts';
 
+const NEWLINE = 0x0a;
 /** Bytes of a value that a row of the list shows. */
 const PREVIEW_BYTES = 160;
 /** Bytes of a value that the detail shows and compares; more would stall the view. */
 export const MAX_DETAIL_BYTES = 64 * 1024;
 
-/** A value on one line, or null if it is binary. */
+/** A value on one line, where line breaks and what indents after them are one blank; null if it is binary. */
 export function preview(value: Uint8Array): string | null {
   // A cut can fall within a character: its bytes are left out, not taken for binary.
   const cut = value.length > PREVIEW_BYTES ? wholeCharacters(value, PREVIEW_BYTES) : value;
-  return isPlainText(cut) ? displayBytes(cut) : null;
+  if (!isPlainText(cut)) return null;
+  if (!cut.includes(NEWLINE)) return displayBytes(cut);
+  return displayBytes(utf8Encode((utf8Decode(cut) ?? '').replace(/\s*\n\s*/g, ' ')));
 }
 
 export interface DetailText {

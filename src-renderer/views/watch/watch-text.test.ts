@@ -1,8 +1,18 @@
 import { expect, test } from 'vitest';
 import { exportJsonLines, exportName, jsonLine } from './event-export.ts';
+import { detailText, MAX_DETAIL_BYTES, preview } from './event-text.ts';
 import { barPath, RATE_SECONDS, RateHistory } from './rate-history.ts';
 import { event, target, utf8 } from './testing/bench.ts';
 import { covers, isEveryKey, targetEnd, targetText } from './watch-target.ts';
+
+test('a row shows a value on one line, the detail as it is', () => {
+  expect(preview(utf8('{\r\n  "a": 1,\n\n  "b": "\\\\n"\n}'))).toBe('{ "a": 1, "b": "\\\\\\\\n" }');
+  expect(preview(new Uint8Array([1, 2]))).toBeNull();
+  expect(preview(utf8('键'.repeat(100)))).toBe('键'.repeat(53));
+  expect(detailText(utf8('a\n  b'))).toEqual({ text: 'a\n  b', isCut: false });
+  const long = detailText(new Uint8Array(MAX_DETAIL_BYTES + 1).fill(97));
+  expect([long.isCut, long.text?.length]).toEqual([true, MAX_DETAIL_BYTES]);
+});
 
 test('an event is a line of JSON; bytes that are no text are base64 under another name', () => {
   const lease = '7b';

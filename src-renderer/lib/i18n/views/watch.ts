@@ -92,7 +92,7 @@ const en = {
   clusterStopped: 'A watch needs a running cluster; one that is open goes on once it runs again.',
   title: 'Watch',
   formLabel: 'New watch',
-  saySummary: '{watches} open, {rate} events/s, {kept} events kept in {size}',
+  saySummary: '{watches} open, {rate}/s, {kept} events kept in {size}',
   scopePrefix: 'Prefix',
   scopeRange: 'Range',
   scopeKey: 'Key',

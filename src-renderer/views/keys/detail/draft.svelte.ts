@@ -37,6 +37,8 @@ export interface DraftRecord {
 
 /** Shorter JSON on one line is edited as it stands. */
 const MIN_ONE_LINE_CHARS = 60;
+/** Longer JSON takes too long to bring back onto one line with every key. */
+const MAX_ONE_LINE_CHARS = 256 * 1024;
 
 const MAX_COUNTED_LINES = 5_000;
 
@@ -186,7 +188,9 @@ function editMode(
 }
 
 function isOneLine(text: string): boolean {
-  return text.length >= MIN_ONE_LINE_CHARS && minifyJson(text) === text && checkJson(text).ok;
+  const { length } = text;
+  if (length < MIN_ONE_LINE_CHARS || length > MAX_ONE_LINE_CHARS) return false;
+  return minifyJson(text) === text && checkJson(text).ok;
 }
 
 /** The editor gives line feeds only. */

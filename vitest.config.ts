@@ -18,6 +18,7 @@ export default defineConfig({
             'test/support/**/*.test.ts',
             'test/sim/**/*.test.ts',
             'test/fuzz/**/*.test.ts',
+            'test/bench/**/*.test.ts',
           ],
           maxWorkers: 2,
         },

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
-import type { Scale } from './workloads.ts';
+import type { GrowthScale, Scale } from './workloads.ts';
 
 export interface BenchArguments {
   help: boolean;
   growth: boolean;
   scale: Scale;
+  growthScale: GrowthScale;
   /** Workloads whose id contains one of these; all if empty. */
   only: string[];
   /** Where the figures go as JSON. */
@@ -20,6 +21,7 @@ export const HELP = `npm run bench -- [options]
   --only W        only workloads whose name contains W; may be given several times
   --rounds N      rounds of each workload on each server
   --seconds S     how long one run is measured
+  --keys N        in the store that is restarted
   --json FILE     the figures, with the machine that they are of
   --growth        how speed changes with keys, revisions and clients, as plots in test-output/
   --before FILE   another build's main.js of the node, to compare with
@@ -41,6 +43,9 @@ const QUICK: Scale = {
   restartKeys: 100_000,
 };
 
+const FULL_GROWTH = { rounds: 3, keys: [10_000, 100_000, 1_000_000], revisions: 1_000_000 };
+const QUICK_GROWTH = { rounds: 1, keys: [10_000, 30_000, 100_000], revisions: 100_000 };
+
 /** Throws for what it does not know. */
 export function parseArguments(args: string[]): BenchArguments {
   const { values } = parseArgs({
@@ -59,14 +64,24 @@ export function parseArguments(args: string[]): BenchArguments {
     },
   });
   const base = values.quick ? QUICK : FULL;
+  const growth = values.quick ? QUICK_GROWTH : FULL_GROWTH;
+  const rounds = positive('rounds', values.rounds);
+  const seconds = positive('seconds', values.seconds);
+  const durationMs = seconds === undefined ? base.durationMs : seconds * 1000;
   return {
     help: values.help,
     growth: values.growth,
     scale: {
       ...base,
-      rounds: positive('rounds', values.rounds) ?? base.rounds,
-      durationMs: (positive('seconds', values.seconds) ?? base.durationMs / 1000) * 1000,
+      rounds: rounds ?? base.rounds,
+      durationMs,
       restartKeys: positive('keys', values.keys) ?? base.restartKeys,
+    },
+    growthScale: {
+      ...growth,
+      rounds: rounds ?? growth.rounds,
+      warmupMs: base.warmupMs,
+      durationMs,
     },
     only: values.only,
     json: values.json,

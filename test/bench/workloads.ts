@@ -17,6 +17,17 @@ export interface Scale {
   restartKeys: number;
 }
 
+/** How far the growth is followed. */
+export interface GrowthScale {
+  rounds: number;
+  warmupMs: number;
+  durationMs: number;
+  /** Keys in the store, ascending. */
+  keys: number[];
+  /** That are compacted. */
+  revisions: number;
+}
+
 /** What one run of a workload on one server gave. Higher is better for `value` if the workload says so. */
 export interface Sample {
   value: number;
@@ -218,7 +229,7 @@ export async function measured(
 }
 
 /** As a linearizable read tells it. */
-async function revisionOf(cluster: Cluster): Promise<number> {
+export async function revisionOf(cluster: Cluster): Promise<number> {
   const request = RangeRequest.fromPartial({ key: keyOf(0), countOnly: true });
   const bytes = framed(RangeRequest.encode(request).finish());
   const answer = await callOnce(await cluster.leader(), Path.range, bytes);

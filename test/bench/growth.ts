@@ -11,6 +11,7 @@ import { Histogram } from './measure/histogram.ts';
 import { median } from './measure/statistics.ts';
 import { plot } from './report/plot.ts';
 import { compact } from './report/table.ts';
+import { settle } from './settle.ts';
 import { type GrowthScale, revisionOf } from './workloads.ts';
 
 export interface GrowthPlan {
@@ -148,6 +149,7 @@ async function byKeys(plan: GrowthPlan, keys: number, add: (point: Point) => voi
     const run = (operation: Operation, clients: number) =>
       generator.run(loopOf(plan, operation, clients, keys, address));
     add({ figure: 'put-by-keys', engine, x: keys, y: perSecond(await run('put', 100)) });
+    await settle(address);
     add({ figure: 'range-by-keys', engine, x: keys, y: perSecond(await run('range', 100)) });
     const spans = perSecond(await run('span', 1)) * Math.min(SPAN_KEYS, keys);
     add({ figure: 'span-by-keys', engine, x: keys, y: spans });
@@ -158,6 +160,7 @@ async function byClients(plan: GrowthPlan, add: (point: Point) => void): Promise
   const [keys = 10_000] = plan.scale.keys;
   await onAll(plan, keys, async ({ engine: { name: engine } }, address) => {
     for (const operation of ['put', 'range'] as const) {
+      if (operation === 'range') await settle(address);
       for (const clients of CLIENTS) {
         const result = await plan.generator.run(loopOf(plan, operation, clients, keys, address));
         add({ figure: `${operation}-by-clients`, engine, x: clients, y: perSecond(result) });

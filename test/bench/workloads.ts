@@ -5,6 +5,7 @@ import { Cluster, type Engine } from './cluster.ts';
 import type { LoadGenerator } from './load-generator.ts';
 import type { LoadResult, Operation } from './loads.ts';
 import { Histogram } from './measure/histogram.ts';
+import { settle } from './settle.ts';
 
 /** How long and how much. */
 export interface Scale {
@@ -166,6 +167,7 @@ function loop(
     run: (cluster, generator, { keys, warmupMs, durationMs }, seed) =>
       measured(cluster, operation === 'put', async () => {
         const addresses = toAll ? cluster.addresses : [await cluster.leader()];
+        if (operation !== 'put') await settle(await cluster.leader());
         const loop = { kind: 'closedLoop', operation, clients, connections, addresses } as const;
         return generator.run({ ...loop, keys, spanKeys: 1, warmupMs, durationMs, seed });
       }),

@@ -14,6 +14,7 @@ export const KEY_BYTES = 16;
 export const VALUE_BYTES = 256;
 
 export const Path = {
+  leaseGrant: '/etcdserverpb.Lease/LeaseGrant',
   put: '/etcdserverpb.KV/Put',
   range: '/etcdserverpb.KV/Range',
   txn: '/etcdserverpb.KV/Txn',

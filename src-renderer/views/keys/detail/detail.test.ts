@@ -3,6 +3,7 @@ import type { KeyDetail, KeyHistoryPage } from '../../../../src-main/contract/vi
 import { ContractCallError } from '../../../api/client.ts';
 import { utf8Encode } from '../../../lib/bytes.ts';
 import type { DraftRecord } from './draft.svelte.ts';
+import { DraftJournal, MAX_JOURNAL_CHARS } from './draft-journal.ts';
 import { DraftKeeper, type DraftStore, MAX_KEPT_BYTES } from './draft-store.ts';
 import { type HistoryPort, KeyHistory } from './key-history.svelte.ts';
 import { check, format } from './languages.ts';
@@ -91,6 +92,11 @@ describe('edits that are kept over a reload', () => {
       }
     };
   }
+  class Texts extends Map<string, string> {
+    getItem = (name: string) => this.get(name) ?? null;
+    setItem = (name: string, text: string) => void this.set(name, text);
+  }
+  const journal = (texts = new Texts()) => new DraftJournal(texts, 'c');
   const record = (key: string, text: string): DraftRecord => ({
     key: bytes(key),
     baseValue: bytes('base'),
@@ -103,7 +109,7 @@ describe('edits that are kept over a reload', () => {
   it('are written after a pause, once, and removed when they are done', async () => {
     const store = new Store();
     let run: (() => void) | null = null;
-    const keeper = new DraftKeeper(store, 'c', (next) => {
+    const keeper = new DraftKeeper(store, journal(), 'c', (next) => {
       run = next;
       return () => {
         run = null;
@@ -121,16 +127,42 @@ describe('edits that are kept over a reload', () => {
     keeper.sync([record('a', '2')]);
     await keeper.flush();
     expect(store.writes).toBe(1);
-    const again = new DraftKeeper(store, 'c', () => () => {});
+    const again = new DraftKeeper(store, journal(), 'c', () => () => {});
     expect(await again.load()).toEqual([record('a', '2')]);
     again.sync([]);
     await again.flush();
     expect(store.kept.size).toBe(0);
   });
 
+  it('outlive a page that goes away before its database has them', async () => {
+    const [store, texts] = [new Store(), new Texts()];
+    const stuck: DraftStore = { load: store.load, write: () => new Promise(() => {}) };
+    await store.write('c', new Map([['62', record('b', 'old')]]));
+    const leaving = new DraftKeeper(stuck, journal(texts), 'c', () => () => {});
+    await leaving.load();
+    leaving.sync([record('a', 'late')]);
+    leaving.leave();
+    const next = new DraftKeeper(store, journal(texts), 'c', () => () => {});
+    expect(await next.load()).toEqual([record('a', 'late')]);
+    next.sync([record('a', 'late')]);
+    await next.flush();
+    expect([...store.kept.keys()]).toEqual(['61']);
+    expect(journal(texts).read().size).toBe(0);
+  });
+
+  it('are taken from nobody else, and never too many', () => {
+    const texts = new Texts([['raftdeck.drafts.c', '{"61":{"key":"!"},"62":null,"63":7}']]);
+    expect([...journal(texts).read()]).toEqual([['62', null]]);
+    texts.set('raftdeck.drafts.c', '{');
+    expect(journal(texts).read().size).toBe(0);
+    journal(texts).write(new Map([['61', record('a', 'x'.repeat(MAX_JOURNAL_CHARS))]]));
+    expect(journal(texts).read().size).toBe(0);
+    expect(() => new DraftJournal(null, 'c').write(new Map())).not.toThrow();
+  });
+
   it('are bounded, and it is said which are not kept', async () => {
     const store = new Store();
-    const keeper = new DraftKeeper(store, 'c', () => () => {});
+    const keeper = new DraftKeeper(store, journal(), 'c', () => () => {});
     await keeper.load();
     const large = record('large', 'x'.repeat(MAX_KEPT_BYTES));
     expect(keeper.sync([record('a', '1'), large])).toEqual(new Set(['6c61726765']));

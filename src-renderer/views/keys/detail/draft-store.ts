@@ -1,6 +1,7 @@
 /** Edits that outlive the page, in the browser's own database: values may be large and binary. */
 import { toHex } from '../../../lib/bytes.ts';
 import type { DraftRecord } from './draft.svelte.ts';
+import type { DraftChanges, DraftJournal } from './draft-journal.ts';
 
 /** Bytes of values and texts that are kept for one cluster. */
 export const MAX_KEPT_BYTES = 16 * 1024 * 1024;
@@ -19,6 +20,7 @@ export interface DraftStore {
 /** Compares what is being edited with what is kept, and writes the difference after a pause. */
 export class DraftKeeper {
   readonly #store: DraftStore;
+  readonly #journal: DraftJournal;
   readonly #clusterId: string;
   readonly #delay: (run: () => void, ms: number) => () => void;
   readonly #kept = new Map<string, DraftRecord>();
@@ -28,19 +30,27 @@ export class DraftKeeper {
 
   constructor(
     store: DraftStore,
+    journal: DraftJournal,
     clusterId: string,
     delay: (run: () => void, ms: number) => () => void,
   ) {
     this.#store = store;
+    this.#journal = journal;
     this.#clusterId = clusterId;
     this.#delay = delay;
   }
 
   async load(): Promise<DraftRecord[]> {
+    const late = this.#journal.read();
     const records = await this.#store.load(this.#clusterId);
     for (const record of records) this.#kept.set(toHex(record.key), record);
+    const all = new Map(this.#kept);
+    for (const [name, record] of late) {
+      if (record === null) all.delete(name);
+      else all.set(name, record);
+    }
     this.#isLoaded = true;
-    return records;
+    return [...all.values()];
   }
 
   /** What is being edited now. Returns the keys, in hex, of those that are too large to keep. */
@@ -66,18 +76,34 @@ export class DraftKeeper {
     this.#cancel?.();
     this.#cancel = null;
     if (!this.#isLoaded) return;
-    const changes = new Map<string, DraftRecord | null>();
+    const changes = this.#changes();
+    if (changes.size === 0) return this.#journal.clear();
+    for (const [name, record] of changes) {
+      if (record === null) this.#kept.delete(name);
+      else this.#kept.set(name, record);
+    }
+    await this.#store.write(this.#clusterId, changes).then(
+      () => this.#journal.clear(),
+      () => {},
+    );
+  }
+
+  /** The page goes away: what has changed is noted before this returns, and written if there is time. */
+  leave(): void {
+    if (!this.#isLoaded) return;
+    const changes = this.#changes();
+    if (changes.size > 0) this.#journal.write(changes);
+    void this.flush();
+  }
+
+  #changes(): DraftChanges {
+    const changes: DraftChanges = new Map();
     const wanted = new Map(this.#wanted.map((record) => [toHex(record.key), record]));
     for (const [name, record] of wanted) {
       if (!sameRecord(record, this.#kept.get(name))) changes.set(name, record);
     }
     for (const name of this.#kept.keys()) if (!wanted.has(name)) changes.set(name, null);
-    if (changes.size === 0) return;
-    for (const [name, record] of changes) {
-      if (record === null) this.#kept.delete(name);
-      else this.#kept.set(name, record);
-    }
-    await this.#store.write(this.#clusterId, changes).catch(() => {});
+    return changes;
   }
 }
 

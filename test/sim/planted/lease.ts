@@ -99,7 +99,12 @@ export const LEASE_BUGS: readonly PlantedBug[] = [
   {
     name: 'key-stays-with-its-old-lease',
     breaks: 'A key that was put under another lease still goes with the first one',
-    violates: ['lease: outlives', 'linearizable: answer', 'linearizable: search'],
+    violates: [
+      'lease: outlives',
+      'linearizable: answer',
+      'linearizable: search',
+      'linearizable: applied',
+    ],
     edits: [
       {
         file: 'src-main/node/mvcc/kv-state.ts',
@@ -111,7 +116,7 @@ export const LEASE_BUGS: readonly PlantedBug[] = [
   {
     name: 'lease-leaves-a-key',
     breaks: 'The end of a lease leaves the last of its keys',
-    violates: ['lease: outlives', 'linearizable: answer'],
+    violates: ['lease: outlives', 'linearizable: answer', 'linearizable: applied'],
     edits: [
       {
         file: 'src-main/node/apply/lease.ts',

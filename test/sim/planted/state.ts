@@ -83,7 +83,13 @@ export const STATE_BUGS: readonly PlantedBug[] = [
   {
     name: 'compaction-one-too-far',
     breaks: 'A compaction removes the version that is still to be read at its revision',
-    violates: ['linearizable: answer', 'state hash', 'watch: prev_kv', 'fatal'],
+    violates: [
+      'linearizable: answer',
+      'serializable-reads: header',
+      'state hash',
+      'watch: prev_kv',
+      'fatal',
+    ],
     edits: [
       {
         file: `${MVCC}/compaction.ts`,

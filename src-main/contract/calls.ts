@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ScenarioInfo } from './scenarios.ts';
 import type {
   AppInfo,
   ClusterSummary,
@@ -166,6 +167,7 @@ export const CALL_INPUTS = {
   'storage.disarm': inCluster({ memberId: hexId, type: z.enum(['NOSPACE', 'CORRUPT']) }),
 
   'notes.list': none,
+  'scenarios.list': none,
 } as const;
 
 export interface CallOutputs {
@@ -214,6 +216,7 @@ export interface CallOutputs {
   'storage.defragment': { beforeBytes: number; afterBytes: number };
   'storage.disarm': Record<string, never>;
   'notes.list': NoteTopic[];
+  'scenarios.list': ScenarioInfo[];
 }
 
 export type CallName = keyof typeof CALL_INPUTS;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { clusterId, keyBytes, revision } from './calls.ts';
+import type { ConsistencyView, ScenarioProgress } from './scenarios.ts';
 import type {
   ClusterOverview,
   ClusterSummary,
@@ -36,6 +37,19 @@ export const STREAM_INPUTS = {
     .strict(),
   /** Raft of every member, about twice a second. */
   'raft.follow': z.object({ clusterId }).strict(),
+  /** Plays it on a local cluster until it is done, or the stream is closed. */
+  'scenarios.play': z
+    .object({
+      clusterId,
+      scenario: z.string().max(64),
+      /** Rest after each step, so that people can follow. */
+      pauseMs: z.number().int().min(0).max(10_000).default(0),
+    })
+    .strict(),
+  /** One key, read from every member in both ways, about twice a second. */
+  'consistency.follow': z
+    .object({ clusterId, key: keyBytes.refine((k) => k.length > 0, 'a key has at least one byte') })
+    .strict(),
   /** About every two seconds. */
   'storage.follow': z.object({ clusterId }).strict(),
   /** The last `tail` lines of each node, then what is written. */
@@ -50,6 +64,8 @@ export interface StreamItems {
   'watch.open': WatchItem;
   'leases.follow': LeaseList;
   'raft.follow': RaftView;
+  'scenarios.play': ScenarioProgress;
+  'consistency.follow': ConsistencyView;
   'storage.follow': StorageView;
   'logs.follow': LogLine[];
 }

@@ -199,6 +199,24 @@ export class EtcdConnection implements Disposable {
     await this.#at(endpoint, MaintenanceService.defragment, DefragmentRequest.create(), limits);
   }
 
+  /** As this member answers it, with or without a leader. */
+  rangeAt(
+    endpoint: string,
+    request: Partial<RangeRequest>,
+    options: CallOptions = {},
+  ): Promise<RangeResponse> {
+    return this.#at(endpoint, KVService.range, { ...RangeRequest.create(), ...request }, options);
+  }
+
+  /** Through this member and no other. */
+  putAt(
+    endpoint: string,
+    request: Partial<PutRequest>,
+    options: CallOptions = {},
+  ): Promise<PutResponse> {
+    return this.#at(endpoint, KVService.put, { ...PutRequest.create(), ...request }, options);
+  }
+
   /** Raft as this member sees it; Unsupported by anything but our own nodes. */
   inspectRaft(
     endpoint: string,

@@ -13,6 +13,8 @@ import { Session } from './dispatcher.ts';
 import { createHandlers } from './handlers.ts';
 import { loadNotes } from './notes.ts';
 import { packageRoot } from './package-root.ts';
+import { loadScenarios } from './scenarios/load.ts';
+import { ScenarioService } from './scenarios/service.ts';
 import { SettingsService } from './settings.ts';
 
 export interface AppOptions {
@@ -63,7 +65,11 @@ export async function createApp(options: AppOptions): Promise<App> {
       nodeVersion: versions.node,
     };
     const notes = () => loadNotes(join(root, 'resources', 'notes'), logger);
-    const handlers = createHandlers({ info, settings, clusters, notes });
+    const scenarios = new ScenarioService(
+      () => loadScenarios(join(root, 'resources', 'scenarios'), logger),
+      { clock: systemClock, wallClockMs: Date.now },
+    );
+    const handlers = createHandlers({ info, settings, clusters, notes, scenarios });
     const sessions = new Set<Session>();
     return {
       openSession(send) {
@@ -75,6 +81,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       async close() {
         for (const session of [...sessions]) session.dispose();
         try {
+          await scenarios.close();
           await clusters.close();
         } finally {
           await registry.close();

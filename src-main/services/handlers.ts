@@ -1,10 +1,12 @@
 import type { AppInfo, NoteTopic } from '../contract/views.ts';
 import type { ClustersService } from './clusters.ts';
+import { followReads } from './consistency.ts';
 import type { CallHandlers, Handlers, StreamHandlers } from './dispatcher.ts';
 import { testEndpoints } from './endpoint-test.ts';
 import { keyDeletions, keyHistory } from './key-history.ts';
 import { countKeys, deleteKeyRange, deleteKeys, getKey, listKeys, putKey } from './keys.ts';
 import { LogFollower, weighLogLines } from './logs.ts';
+import type { ScenarioService } from './scenarios/service.ts';
 import type { SettingsService } from './settings.ts';
 import { openWatch, weighWatchItem } from './watch.ts';
 
@@ -13,6 +15,7 @@ export interface Services {
   settings: SettingsService;
   clusters: ClustersService;
   notes: () => Promise<NoteTopic[]>;
+  scenarios: ScenarioService;
 }
 
 /** Every name of the contract and who answers it. */
@@ -20,7 +23,7 @@ export function createHandlers(services: Services): Handlers {
   return { calls: callHandlers(services), streams: streamHandlers(services) };
 }
 
-function callHandlers({ info, settings, clusters, notes }: Services): CallHandlers {
+function callHandlers({ info, settings, clusters, notes, scenarios }: Services): CallHandlers {
   const etcd = (input: { clusterId: string }) => clusters.get(input.clusterId).etcd;
   const leases = (input: { clusterId: string }) => clusters.get(input.clusterId).leases;
   const storage = (input: { clusterId: string }) => clusters.get(input.clusterId).storage;
@@ -77,10 +80,11 @@ function callHandlers({ info, settings, clusters, notes }: Services): CallHandle
     'storage.disarm': (input) => storage(input).disarm(input),
 
     'notes.list': () => notes(),
+    'scenarios.list': () => scenarios.list(),
   };
 }
 
-function streamHandlers({ clusters }: Services): StreamHandlers {
+function streamHandlers({ clusters, scenarios }: Services): StreamHandlers {
   return {
     'clusters.follow': {
       mode: 'latest',
@@ -106,6 +110,14 @@ function streamHandlers({ clusters }: Services): StreamHandlers {
     'raft.follow': {
       mode: 'latest',
       open: ({ clusterId }, sink) => clusters.get(clusterId).raft.follow(sink),
+    },
+    'scenarios.play': {
+      mode: 'latest',
+      open: ({ clusterId, ...play }, sink) => scenarios.play(clusters.get(clusterId), play, sink),
+    },
+    'consistency.follow': {
+      mode: 'latest',
+      open: ({ clusterId, key }, sink) => followReads(clusters.get(clusterId), key, sink),
     },
     'storage.follow': {
       mode: 'latest',

@@ -102,16 +102,16 @@ export class RaftInspector implements Disposable {
     for (const { name, process } of this.#monitor.overview().nodes) {
       if (process?.state === 'paused') this.#supervisor?.resumeNode(name);
     }
-    // Whoever has no fault lab has nothing to heal.
-    const disturbed = [...this.#told].filter(([, { raft }]) => raft?.faultLab === true);
+    // All of them, whether or not anybody has looked at their faults.
     const none = FaultSet.create();
-    const heal = ([name]: [string, Told]) =>
+    const heal = ({ name }: NodeView) =>
       this.#connection.setFaults(this.#urlOf(name), none).catch((error: unknown) => {
-        // Its faults end with its process.
-        if (this.#isDown(name)) return;
+        // Whoever has no fault lab has nothing to heal, and its faults end with a process.
+        const hasNoLab = error instanceof RemoteError && error.code === 'Unsupported';
+        if (hasNoLab || this.#isDown(name)) return;
         throw error;
       });
-    await allOf(disturbed.map(heal));
+    await allOf(this.#monitor.overview().nodes.map(heal));
     this.#poller.runSoon();
   }
 

@@ -79,3 +79,64 @@ test('a node whose disk breaks ends itself and comes back; one that is paused go
   await expect(page.getByTestId('raft-events')).toContainText(`${leader}`);
   await expect(members(page, 'leader')).toHaveCount(1);
 });
+
+test('a scenario plays, says what was seen, and puts everything right', async ({ page }) => {
+  test.setTimeout(240_000);
+  await healthy(page);
+  await goTo(page, 'raft');
+  const leader = await leaderOf(page);
+  await page.getByTestId('open-lab').click();
+  await page.getByRole('tab', { name: 'Scenarios' }).click();
+  await expect(page.getByTestId('scenario-list').getByRole('listitem')).toHaveCount(6);
+  await screenshots(page, 'raft-scenarios');
+  await page.getByRole('button', { name: 'Play: A leader in the minority' }).click();
+  const steps = page.getByTestId('scenario-step');
+  await expect(steps.first()).toHaveAttribute('data-state', 'seen', { timeout: 60_000 });
+  await expect(steps.nth(1)).toContainText(`Every link of ${leader} is cut`);
+  // It goes on while another view is looked at.
+  await goTo(page, 'overview');
+  await goTo(page, 'raft');
+  await expect(page.getByTestId('scenario-status')).toHaveAttribute('data-state', 'done', {
+    timeout: 120_000,
+  });
+  for (const step of await steps.all()) await expect(step).toHaveAttribute('data-state', 'seen');
+  await screenshots(page, 'raft-scenario-done');
+  await expect(members(page, 'follower')).toHaveCount(2);
+  await page.getByTestId('scenario-back').click();
+  await page.getByRole('button', { name: 'Play: The quorum is lost' }).click();
+  await expect(steps.nth(1)).toHaveAttribute('data-state', 'seen', { timeout: 60_000 });
+  await page.getByTestId('scenario-stop').click();
+  await expect(page.getByTestId('scenario-status')).toContainText('being put right');
+  await expect(members(page, 'leader')).toHaveCount(1, { timeout: 60_000 });
+  await expect(members(page, 'follower')).toHaveCount(2, { timeout: 60_000 });
+});
+
+test('the same key from each node: a member that is cut off reads stale, or not at all', async ({
+  page,
+}) => {
+  await healthy(page);
+  await goTo(page, 'raft');
+  const leader = await leaderOf(page);
+  const follower = ['n1', 'n2', 'n3'].find((name) => name !== leader) as string;
+  await page.getByTestId('open-lab').click();
+  await page.getByRole('tab', { name: 'Reads' }).click();
+  await page.getByTestId('reads-write').click();
+  const verdict = page.getByTestId('reads-verdict');
+  await expect(verdict).toContainText('All that answer agree');
+  await page.getByRole('tab', { name: 'Faults' }).click();
+  await choose(page, 'isolate', follower);
+  await page.getByTestId('fault-lab').getByRole('radio', { name: 'Until healed' }).click();
+  await page.getByTestId('fault-inject').click();
+  await expect(page.getByTestId('faults-active').locator('li')).toHaveCount(2);
+  await page.getByRole('tab', { name: 'Reads' }).click();
+  await expect(verdict).toContainText(`${follower} cannot agree with a quorum`);
+  await expect(async () => {
+    await page.getByTestId('reads-write').click();
+    await expect(verdict).toContainText(`${follower} may be read stale`, { timeout: 2_000 });
+  }).toPass({ timeout: 60_000 });
+  await screenshots(page, 'raft-reads');
+  await page.getByRole('tab', { name: 'Faults' }).click();
+  await page.getByTestId('fault-heal').click();
+  await page.getByRole('tab', { name: 'Reads' }).click();
+  await expect(verdict).toHaveText(/All that answer agree\.\s*$/);
+});

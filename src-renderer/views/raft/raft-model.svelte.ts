@@ -7,6 +7,7 @@ export const REOPEN_MS = 2_000;
 
 export const DURATIONS = { for10: 10_000, for30: 30_000, for60: 60_000, forEver: null } as const;
 export type Duration = keyof typeof DURATIONS;
+export type LabTab = 'faults' | 'scenarios' | 'reads';
 
 /** Raft of one cluster as it is now, and what is done to its members on purpose. */
 export class RaftModel {

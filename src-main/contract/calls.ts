@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NOTES_CALL_INPUTS, type NotesCallOutputs } from './notes.ts';
 import type { ScenarioInfo } from './scenarios.ts';
 import type {
   AppInfo,
@@ -7,7 +8,6 @@ import type {
   KeyDetail,
   KeyHistoryPage,
   KeyPage,
-  NoteTopic,
   Settings,
 } from './views.ts';
 
@@ -166,11 +166,11 @@ export const CALL_INPUTS = {
   'storage.defragment': inCluster({ node: nodeName }),
   'storage.disarm': inCluster({ memberId: hexId, type: z.enum(['NOSPACE', 'CORRUPT']) }),
 
-  'notes.list': none,
   'scenarios.list': none,
+  ...NOTES_CALL_INPUTS,
 } as const;
 
-export interface CallOutputs {
+export interface CallOutputs extends NotesCallOutputs {
   'app.info': AppInfo;
   'settings.get': Settings;
   'settings.set': Settings;
@@ -215,7 +215,6 @@ export interface CallOutputs {
   'storage.compact': { revision: number };
   'storage.defragment': { beforeBytes: number; afterBytes: number };
   'storage.disarm': Record<string, never>;
-  'notes.list': NoteTopic[];
   'scenarios.list': ScenarioInfo[];
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { clusterId, keyBytes, revision } from './calls.ts';
+import { NOTES_STREAM_INPUTS, type NotesStreamItems } from './notes-trial.ts';
 import type { ConsistencyView, ScenarioProgress } from './scenarios.ts';
 import type {
   ClusterOverview,
@@ -56,9 +57,10 @@ export const STREAM_INPUTS = {
   'logs.follow': z
     .object({ clusterId, tail: z.number().int().min(0).max(5_000).default(500) })
     .strict(),
+  ...NOTES_STREAM_INPUTS,
 } as const;
 
-export interface StreamItems {
+export interface StreamItems extends NotesStreamItems {
   'clusters.follow': ClusterSummary[];
   'cluster.overview': ClusterOverview;
   'watch.open': WatchItem;

@@ -228,24 +228,6 @@ export interface LogLine {
   fields: Record<string, unknown>;
 }
 
-export interface NoteSource {
-  label: string;
-  url: string;
-}
-
-export interface NoteCell {
-  en: string;
-  zh: string;
-}
-
-export interface NoteTopic {
-  id: string;
-  title: NoteCell;
-  summary: NoteCell;
-  rows: { label: NoteCell; etcd: NoteCell; zookeeper: NoteCell; consul: NoteCell }[];
-  sources: NoteSource[];
-}
-
 export interface AppInfo {
   version: string;
   host: 'electron' | 'browser';

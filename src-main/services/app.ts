@@ -12,6 +12,8 @@ import { ClustersService } from './clusters.ts';
 import { Session } from './dispatcher.ts';
 import { createHandlers } from './handlers.ts';
 import { loadNotes } from './notes.ts';
+import { OwnNotes } from './notes-own.ts';
+import { NotesTrials } from './notes-trials.ts';
 import { packageRoot } from './package-root.ts';
 import { loadScenarios } from './scenarios/load.ts';
 import { ScenarioService } from './scenarios/service.ts';
@@ -69,7 +71,12 @@ export async function createApp(options: AppOptions): Promise<App> {
       () => loadScenarios(join(root, 'resources', 'scenarios'), logger),
       { clock: systemClock, wallClockMs: Date.now },
     );
-    const handlers = createHandlers({ info, settings, clusters, notes, scenarios });
+    const ownNotes = await OwnNotes.open(dataDir, logger);
+    const trials = new NotesTrials(clusters, systemClock, logger);
+    const handlers = createHandlers({
+      ...{ info, settings, clusters },
+      ...{ notes, ownNotes, trials, scenarios },
+    });
     const sessions = new Set<Session>();
     return {
       openSession(send) {
@@ -82,6 +89,7 @@ export async function createApp(options: AppOptions): Promise<App> {
         for (const session of [...sessions]) session.dispose();
         try {
           await scenarios.close();
+          await trials.close();
           await clusters.close();
         } finally {
           await registry.close();

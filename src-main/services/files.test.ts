@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../base/logger.ts';
-import { loadNotes } from './notes.ts';
 import { SettingsService } from './settings.ts';
 
 let dir: string;
@@ -43,36 +42,5 @@ describe('SettingsService', () => {
       message: expect.stringContaining('settings.json'),
     });
     expect(settings.get().theme).toBe('system');
-  });
-});
-
-describe('loadNotes', () => {
-  const cell = { en: 'a', zh: '甲' };
-  const topic = {
-    id: 'consensus',
-    title: cell,
-    summary: cell,
-    rows: [{ label: cell, etcd: cell, zookeeper: cell, consul: cell }],
-    sources: [{ label: 'etcd', url: 'https://etcd.io/docs/' }],
-  };
-
-  it('reads topics in order and leaves out what is wrong, with a warning', async () => {
-    await writeFile(join(dir, '02.json'), JSON.stringify({ ...topic, id: 'two' }));
-    await writeFile(join(dir, '01.json'), JSON.stringify(topic));
-    await writeFile(join(dir, '03.json'), '{');
-    const bad = { ...topic, sources: [{ label: 'x', url: 'http://plain.example' }] };
-    await writeFile(join(dir, '04.json'), JSON.stringify(bad));
-    await writeFile(join(dir, 'README.md'), 'no note');
-    const warnings: unknown[] = [];
-    const logger = {
-      ...silentLogger,
-      warn: (_: string, fields?: unknown) => warnings.push(fields),
-    };
-    expect((await loadNotes(dir, logger)).map((note) => note.id)).toEqual(['consensus', 'two']);
-    expect(warnings).toMatchObject([{ file: '03.json' }, { file: '04.json' }]);
-  });
-
-  it('has none where there is no folder', async () => {
-    expect(await loadNotes(join(dir, 'none'), silentLogger)).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
-import type { AppInfo, NoteTopic } from '../contract/views.ts';
+import type { NoteTopic } from '../contract/notes.ts';
+import type { AppInfo } from '../contract/views.ts';
 import type { ClustersService } from './clusters.ts';
 import { followReads } from './consistency.ts';
 import type { CallHandlers, Handlers, StreamHandlers } from './dispatcher.ts';
@@ -6,6 +7,8 @@ import { testEndpoints } from './endpoint-test.ts';
 import { keyDeletions, keyHistory } from './key-history.ts';
 import { countKeys, deleteKeyRange, deleteKeys, getKey, listKeys, putKey } from './keys.ts';
 import { LogFollower, weighLogLines } from './logs.ts';
+import type { OwnNotes } from './notes-own.ts';
+import type { NotesTrials } from './notes-trials.ts';
 import type { ScenarioService } from './scenarios/service.ts';
 import type { SettingsService } from './settings.ts';
 import { openWatch, weighWatchItem } from './watch.ts';
@@ -16,6 +19,8 @@ export interface Services {
   clusters: ClustersService;
   notes: () => Promise<NoteTopic[]>;
   scenarios: ScenarioService;
+  ownNotes: OwnNotes;
+  trials: NotesTrials;
 }
 
 /** Every name of the contract and who answers it. */
@@ -23,7 +28,8 @@ export function createHandlers(services: Services): Handlers {
   return { calls: callHandlers(services), streams: streamHandlers(services) };
 }
 
-function callHandlers({ info, settings, clusters, notes, scenarios }: Services): CallHandlers {
+function callHandlers(services: Services): CallHandlers {
+  const { info, settings, clusters, notes, ownNotes, scenarios } = services;
   const etcd = (input: { clusterId: string }) => clusters.get(input.clusterId).etcd;
   const leases = (input: { clusterId: string }) => clusters.get(input.clusterId).leases;
   const storage = (input: { clusterId: string }) => clusters.get(input.clusterId).storage;
@@ -80,11 +86,14 @@ function callHandlers({ info, settings, clusters, notes, scenarios }: Services):
     'storage.disarm': (input) => storage(input).disarm(input),
 
     'notes.list': () => notes(),
+    'notes.own': () => ownNotes.list(),
+    'notes.setOwn': (input) => ownNotes.set(input),
+
     'scenarios.list': () => scenarios.list(),
   };
 }
 
-function streamHandlers({ clusters, scenarios }: Services): StreamHandlers {
+function streamHandlers({ clusters, scenarios, trials }: Services): StreamHandlers {
   return {
     'clusters.follow': {
       mode: 'latest',
@@ -129,6 +138,7 @@ function streamHandlers({ clusters, scenarios }: Services): StreamHandlers {
       open: ({ clusterId, tail }, sink) =>
         new LogFollower(clusters.supervisor(clusterId), tail, sink),
     },
+    'notes.try': { mode: 'queue', open: (input, sink) => trials.open(input, sink) },
   };
 }
 

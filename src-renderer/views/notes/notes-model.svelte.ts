@@ -1,4 +1,4 @@
-import type { NoteTopic } from '../../../src-main/contract/views.ts';
+import type { NoteTopic } from '../../../src-main/contract/notes.ts';
 import { type ContractClient, errorText } from '../../api/client.ts';
 import type { Language } from '../../lib/format.ts';
 

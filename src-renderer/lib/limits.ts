@@ -7,3 +7,4 @@ export const MAX_KEY_BYTES = 64 * 1024;
 export const MAX_PAGE_ROWS = 5_000;
 export const MAX_CLUSTER_NAME_CHARS = 64;
 export const MAX_ENDPOINTS = 32;
+export const MAX_OWN_NOTE_CHARS = 4_000;

@@ -11,7 +11,8 @@ export function stumbles(page: Page): Promise<string[]> {
     const nameOf = (element: Element): string => {
       const byId = (element.getAttribute('aria-labelledby') ?? '').split(' ').filter(Boolean);
       const labelled = byId.map((id) => document.getElementById(id)?.textContent ?? '').join(' ');
-      const labels = element instanceof HTMLInputElement ? [...(element.labels ?? [])] : [];
+      const isField = element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement;
+      const labels = isField ? [...(element.labels ?? [])] : [];
       return (
         element.getAttribute('aria-label') ||
         labelled.trim() ||

@@ -74,6 +74,7 @@ test('the matrix: filters, details with their sources, keys, both languages', as
   await expect(title(page)).toHaveText('会错过变更吗？');
   await expect(page.getByTestId('claim-etcd')).toContainText('不丢事件');
   await page.getByTestId('notes-topic').selectOption('');
+  await expect(row(page, 'watch-missed')).toBeInViewport();
   await screenshots(page, 'notes-zh');
 });
 
@@ -145,7 +146,7 @@ test('every experiment runs on the local cluster, and shows that its claim holds
     const text = (await page.getByTestId('trial').textContent()) ?? '';
     expect(text).not.toMatch(/\{\w+\}|undefined|NaN/);
     expect(await stumbles(page)).toEqual([]);
-    await page.getByTestId('trial').scrollIntoViewIfNeeded();
+    await expect(page.getByTestId('trial-verdict')).toBeInViewport();
     await screenshots(page, `notes-try-${name}`);
   }
   // A run is still there after another row was looked at; its words follow the language.
@@ -160,9 +161,7 @@ test('every experiment runs on the local cluster, and shows that its claim holds
   await expect(page.getByTestId('keys-empty')).toBeVisible();
 });
 
-test('an experiment that is stopped has no verdict; without a cluster there is none to run', async ({
-  page,
-}) => {
+test('an experiment that is stopped has no verdict, and can be run again', async ({ page }) => {
   await healthy(page);
   await goTo(page, 'notes');
   await row(page, 'leases-expires').click();
@@ -170,5 +169,10 @@ test('an experiment that is stopped has no verdict; without a cluster there is n
   await page.getByTestId('trial-stop').click();
   await expect(page.getByTestId('trial-stopped')).toBeVisible();
   await expect(page.getByTestId('trial-verdict')).toBeHidden();
+  // What it made is removed all the same.
+  await goTo(page, 'keys');
+  await expect(page.getByTestId('keys-empty')).toBeVisible();
+  await goTo(page, 'notes');
+  await row(page, 'leases-expires').click();
   await expect(page.getByTestId('trial-run')).toBeVisible();
 });

@@ -16,8 +16,9 @@ type Ui =
   | 'cluster'
   | 'run'
   | 'runAgain'
+  | 'runAlone'
+  | 'runAloneAgain'
   | 'stop'
-  | 'starting'
   | 'needsLocal'
   | 'steps'
   | 'checks'
@@ -43,8 +44,9 @@ const en: TrialWords = {
   'ui.cluster': 'Cluster',
   'ui.run': 'Run on {cluster}',
   'ui.runAgain': 'Run again on {cluster}',
+  'ui.runAlone': 'Run on a cluster of its own',
+  'ui.runAloneAgain': 'Run again on a cluster of its own',
   'ui.stop': 'Stop',
-  'ui.starting': 'Starting',
   'ui.needsLocal':
     'Experiments write, and run on local clusters alone. Start or create one to try this.',
   'ui.steps': 'Steps of the experiment',
@@ -132,8 +134,9 @@ const zh: TrialWords = {
   'ui.cluster': '集群',
   'ui.run': '在 {cluster} 上运行',
   'ui.runAgain': '在 {cluster} 上再次运行',
+  'ui.runAlone': '在专用集群上运行',
+  'ui.runAloneAgain': '在专用集群上再次运行',
   'ui.stop': '停止',
-  'ui.starting': '正在启动',
   'ui.needsLocal': '实验会写入数据，只在本地集群上运行。请启动或创建一个本地集群。',
   'ui.steps': '实验步骤',
   'ui.checks': '检查项',

@@ -107,7 +107,9 @@ export async function tabWalk(page: Page, max = 120): Promise<Stop[]> {
       return {
         name:
           at.getAttribute('aria-label') ??
-          (at instanceof HTMLInputElement ? at.labels?.[0]?.textContent : undefined) ??
+          (at instanceof HTMLInputElement || at instanceof HTMLTextAreaElement
+            ? at.labels?.[0]?.textContent
+            : undefined) ??
           at.textContent?.trim().slice(0, 40) ??
           '',
         isMarked: marks(at) || marks(at.parentElement) || marks(row) || isList,

@@ -147,6 +147,7 @@ test('every experiment runs on the local cluster, and shows that its claim holds
     expect(text).not.toMatch(/\{\w+\}|undefined|NaN/);
     expect(await stumbles(page)).toEqual([]);
     await expect(page.getByTestId('trial-verdict')).toBeInViewport();
+    await expect(page.getByTestId('notes-search')).toBeInViewport();
     await screenshots(page, `notes-try-${name}`);
   }
   // A run is still there after another row was looked at; its words follow the language.

@@ -56,7 +56,7 @@ const en: TrialWords = {
   'ui.notHeld': 'Not seen to hold: {n} of {total} were as claimed. Took {seconds} s.',
   'ui.failed': 'No verdict: {error}',
   'ui.stopped': 'Stopped, so no verdict. What it made is being removed.',
-  'ui.cleaned': 'Removed again: {keys} keys, {leases} leases. Nothing is left.',
+  'ui.cleaned': 'Removed again (keys: {keys}, leases: {leases}). Nothing is left.',
   'ui.cleanedCluster': 'Removed again: the cluster {cluster} with its data.',
   'ui.left': '{left} keys below {prefix} are still there.',
   'ui.leftUnknown': 'Keys below {prefix} may still be there: the cluster did not answer.',
@@ -84,7 +84,7 @@ const en: TrialWords = {
   'who.writer': 'writer',
   'who.stream': 'watch',
   'who.oneShot': 'one-shot',
-  'who.late': 'late watch',
+  'who.late': 'late',
   'who.observer': 'observer',
 
   'say.oneShotArmed':
@@ -145,7 +145,7 @@ const zh: TrialWords = {
   'ui.notHeld': '未观察到成立：{total} 项中有 {n} 项符合。耗时 {seconds} 秒。',
   'ui.failed': '没有结论：{error}',
   'ui.stopped': '已停止，因此没有结论。它创建的内容正在清除。',
-  'ui.cleaned': '已清除：{keys} 个键，{leases} 个租约。没有残留。',
+  'ui.cleaned': '已清除（键：{keys}，租约：{leases}）。没有残留。',
   'ui.cleanedCluster': '已清除：集群 {cluster} 及其数据。',
   'ui.left': '{prefix} 之下仍有 {left} 个键。',
   'ui.leftUnknown': '{prefix} 之下可能仍有键：集群没有回答。',
@@ -171,7 +171,7 @@ const zh: TrialWords = {
   'who.writer': '写入者',
   'who.stream': 'watch',
   'who.oneShot': '一次性',
-  'who.late': '后开 watch',
+  'who.late': '后开',
   'who.observer': '观察者',
 
   'say.oneShotArmed':

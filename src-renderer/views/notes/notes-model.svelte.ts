@@ -6,6 +6,8 @@ import { noteKey, type OwnNotesModel } from './own-notes.svelte.ts';
 export type SystemFilter = 'all' | NoteSystem;
 export type ShowFilter = 'all' | 'try' | 'own';
 export const SYSTEMS: readonly NoteSystem[] = ['etcd', 'zookeeper', 'consul'];
+/** Names of products, the same in every language. */
+export const SYSTEM_NAMES = { etcd: 'etcd', zookeeper: 'ZooKeeper', consul: 'Consul' } as const;
 
 /** A row with the topic that it stands in. */
 export interface Place {

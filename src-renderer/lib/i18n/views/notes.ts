@@ -39,7 +39,6 @@ const en = {
   ownLoadFailed: 'Your notes could not be read: {error}',
   ownShortcut: 'Write a note beside this row',
   tryShortcut: 'Run this row’s experiment',
-  nextRow: 'Next row',
 } as const;
 
 const zh = {
@@ -80,10 +79,6 @@ const zh = {
   ownLoadFailed: '无法读取你的笔记：{error}',
   ownShortcut: '为此行写笔记',
   tryShortcut: '运行此行的实验',
-  nextRow: '下一行',
 } as const;
 
 export const notesWords: Words<typeof en> = { en, zh };
-
-/** Names of products, the same in every language. */
-export const SYSTEM_NAMES = { etcd: 'etcd', zookeeper: 'ZooKeeper', consul: 'Consul' } as const;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NOTES_CALL_INPUTS, type NotesCallOutputs } from './notes.ts';
 import type { ScenarioInfo } from './scenarios.ts';
+import { type StorageToolOutputs, storageToolCalls } from './storage-tools.ts';
 import type {
   AppInfo,
   ClusterSummary,
@@ -164,13 +165,14 @@ export const CALL_INPUTS = {
 
   'storage.compact': inCluster({ revision: revision.min(1), physical: z.boolean() }),
   'storage.defragment': inCluster({ node: nodeName }),
+  ...storageToolCalls(clusterId),
   'storage.disarm': inCluster({ memberId: hexId, type: z.enum(['NOSPACE', 'CORRUPT']) }),
 
   'scenarios.list': none,
   ...NOTES_CALL_INPUTS,
 } as const;
 
-export interface CallOutputs extends NotesCallOutputs {
+export interface CallOutputs extends NotesCallOutputs, StorageToolOutputs {
   'app.info': AppInfo;
   'settings.get': Settings;
   'settings.set': Settings;

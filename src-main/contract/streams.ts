@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { clusterId, keyBytes, revision } from './calls.ts';
 import { NOTES_STREAM_INPUTS, type NotesStreamItems } from './notes-trial.ts';
 import type { ConsistencyView, ScenarioProgress } from './scenarios.ts';
+import { type StorageToolItems, storageToolStreams } from './storage-tools.ts';
 import type {
   ClusterOverview,
   ClusterSummary,
@@ -53,6 +54,7 @@ export const STREAM_INPUTS = {
     .strict(),
   /** About every two seconds. */
   'storage.follow': z.object({ clusterId }).strict(),
+  ...storageToolStreams(clusterId),
   /** The last `tail` lines of each node, then what is written. */
   'logs.follow': z
     .object({ clusterId, tail: z.number().int().min(0).max(5_000).default(500) })
@@ -60,7 +62,7 @@ export const STREAM_INPUTS = {
   ...NOTES_STREAM_INPUTS,
 } as const;
 
-export interface StreamItems extends NotesStreamItems {
+export interface StreamItems extends NotesStreamItems, StorageToolItems {
   'clusters.follow': ClusterSummary[];
   'cluster.overview': ClusterOverview;
   'watch.open': WatchItem;

@@ -2,6 +2,7 @@ import {
   type CallOptions,
   Client,
   type ClientDuplexStream,
+  type ClientReadableStream,
   credentials,
   Metadata,
 } from '@grpc/grpc-js';
@@ -110,6 +111,18 @@ export class EndpointChannel implements Disposable {
       method.requestSerialize,
       method.responseDeserialize,
       leaderMetadata(options.requireLeader),
+    );
+  }
+
+  serverStream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+  ): ClientReadableStream<Response> {
+    return this.#client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
     );
   }
 

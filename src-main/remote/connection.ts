@@ -10,6 +10,7 @@ import {
   DefragmentRequest,
   DeleteRangeRequest,
   type DeleteRangeResponse,
+  type HashKVResponse,
   KVService,
   LeaseGrantRequest,
   type LeaseGrantResponse,
@@ -215,6 +216,18 @@ export class EtcdConnection implements Disposable {
     options: CallOptions = {},
   ): Promise<PutResponse> {
     return this.#at(endpoint, KVService.put, { ...PutRequest.create(), ...request }, options);
+  }
+
+  /** The sum over the history up to `revision` as this endpoint has it; 0 is all of it. */
+  hashKv(endpoint: string, revision: number, options: CallOptions = {}): Promise<HashKVResponse> {
+    const limits = { timeoutMs: MAINTENANCE_TIMEOUT_MS, ...options };
+    return this.#at(endpoint, MaintenanceService.hashKv, { revision }, limits);
+  }
+
+  /** A connection of its own for a long answer; whoever asked for it disposes of it. */
+  openChannel(endpoint: string): EndpointChannel {
+    this.#assertOpen();
+    return this.#newSlot(parseEndpoint(endpoint).url).channel;
   }
 
   /** Raft as this member sees it; Unsupported by anything but our own nodes. */

@@ -94,6 +94,56 @@ describe.skipIf(!hasEtcd)('the app over a remote cluster', () => {
     storage.close();
   });
 
+  it('tells where the space goes, what a compaction removes, and saves a checked snapshot', async () => {
+    const [cluster] = await client.call('clusters.list', {});
+    const clusterId = cluster?.id ?? '';
+    const follow = client.open('storage.follow', { clusterId });
+    const known = await eventually(
+      () => follow.items.find((view) => view.compactRevision !== null),
+      'the compacted revision is known',
+    );
+    for (let i = 0; i < 5; i++) {
+      await client.call('keys.put', { clusterId, key: bytes('/app/a'), value: bytes(`v${i}`) });
+    }
+    const { revision } = await client.call('keys.put', {
+      clusterId,
+      key: bytes('/app/b'),
+      value: bytes('v'),
+    });
+    const space = client.open('storage.space', { clusterId, prefix: bytes('/app/') });
+    await eventually(() => space.ends.length > 0 || undefined, 'the scan ends');
+    expect(space.ends).toEqual([undefined]);
+    expect(space.items.at(-1)).toMatchObject({
+      keys: 2,
+      writes: 6,
+      isDone: true,
+      groups: [{ writes: 5 }, { writes: 1 }],
+    });
+    const effect = await client.call('storage.compactionEffect', { clusterId, revision });
+    expect(effect.keysKept).toBe(4);
+    expect(effect.versionsRemovedAtLeast).toBe(4);
+    expect(known.compactRevision).toBeLessThan(revision);
+    const hashes = await client.call('storage.hashes', { clusterId });
+    expect(hashes).toMatchObject({ revision, verdict: 'unknown', members: [{ error: null }] });
+    expect(hashes.members[0]?.hash).toBeTypeOf('number');
+    const times = await client.call('storage.timeline', { clusterId });
+    expect(times.at(-1)?.revision).toBeGreaterThan(1);
+
+    const saved = client.open('storage.snapshot', { clusterId });
+    await eventually(() => saved.ends.length > 0 || undefined, 'the snapshot is there');
+    expect(saved.ends).toEqual([undefined]);
+    const done = saved.items.at(-1);
+    expect(done).toMatchObject({ kind: 'done', isVerified: true });
+    const file = Buffer.concat(saved.items.map((i) => (i.kind === 'chunk' ? i.bytes : bytes(''))));
+    expect(done).toMatchObject({ totalBytes: file.length });
+    expect(saved.items[0]).toMatchObject({
+      kind: 'opened',
+      node: 'm0',
+      totalBytes: file.length - 32,
+    });
+    follow.close();
+  });
+
   it('is unreachable when it is gone, and comes back by itself', async () => {
     const [cluster] = await client.call('clusters.list', {});
     const id = cluster?.id ?? '';

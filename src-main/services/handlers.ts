@@ -11,6 +11,9 @@ import type { OwnNotes } from './notes-own.ts';
 import type { NotesTrials } from './notes-trials.ts';
 import type { ScenarioService } from './scenarios/service.ts';
 import type { SettingsService } from './settings.ts';
+import { openSnapshot, weighSnapshotItem } from './snapshot-download.ts';
+import { openSpaceScan } from './space-scan.ts';
+import { compactionEffect, compareHashes } from './storage-checks.ts';
 import { openWatch, weighWatchItem } from './watch.ts';
 
 export interface Services {
@@ -84,6 +87,10 @@ function callHandlers(services: Services): CallHandlers {
     'storage.compact': (input) => storage(input).compact(input),
     'storage.defragment': (input) => storage(input).defragment(input),
     'storage.disarm': (input) => storage(input).disarm(input),
+    'storage.compactionEffect': (input, context) =>
+      compactionEffect(etcd(input), clusters.get(input.clusterId).storage, input, context),
+    'storage.timeline': (input) => storage(input).timeline(),
+    'storage.hashes': (input, context) => compareHashes(clusters.get(input.clusterId), context),
 
     'notes.list': () => notes(),
     'notes.own': () => ownNotes.list(),
@@ -131,6 +138,16 @@ function streamHandlers({ clusters, scenarios, trials }: Services): StreamHandle
     'storage.follow': {
       mode: 'latest',
       open: ({ clusterId }, sink) => clusters.get(clusterId).storage.follow(sink),
+    },
+    'storage.space': {
+      mode: 'latest',
+      open: ({ clusterId, prefix }, sink) =>
+        openSpaceScan(clusters.get(clusterId).etcd, prefix, sink),
+    },
+    'storage.snapshot': {
+      mode: 'queue',
+      weigh: weighSnapshotItem,
+      open: ({ clusterId, node }, sink) => openSnapshot(clusters.get(clusterId), node, sink),
     },
     'logs.follow': {
       mode: 'queue',

@@ -55,6 +55,7 @@ export class ClusterMonitor implements Disposable {
   readonly #log: EventLog;
   readonly #overviews = new Signal<ClusterOverview>();
   readonly #background = new Signal<ClusterOverview>();
+  readonly #observers = new Signal<ClusterOverview>();
   readonly #answers = new Map<string, Answer>();
   #last: { members: MemberFacts[]; leader: Leadership | null } = { members: [], leader: null };
   #leaderSinceMs: number | null = null;
@@ -87,6 +88,11 @@ export class ClusterMonitor implements Disposable {
         if (!this.#isWanted()) this.#stopTicking();
       },
     };
+  }
+
+  /** What others made it look at; asks for nothing itself. */
+  observe(listener: (overview: ClusterOverview) => void): Disposable {
+    return this.#observers.on(listener);
   }
 
   /** Something happened to a process: look at once. */
@@ -242,6 +248,7 @@ export class ClusterMonitor implements Disposable {
     const overview = this.#compose(members);
     this.#overviews.emit(overview);
     this.#background.emit(overview);
+    this.#observers.emit(overview);
   }
 
   #reschedule(): void {

@@ -2,6 +2,7 @@ import { idToHex } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import type { CallOutput, CallParsed } from '../contract/calls.ts';
+import type { RevisionAt } from '../contract/storage-tools.ts';
 import type { NodeView, StorageView } from '../contract/views.ts';
 import { AlarmRequest_AlarmAction, AlarmType } from '../proto/etcd/rpc.ts';
 import type { EtcdConnection } from '../remote/connection.ts';
@@ -11,6 +12,7 @@ import { hexToId } from './ids.ts';
 import { readStorageMetrics, type StorageMetrics } from './metrics.ts';
 import type { ClusterMonitor } from './overview.ts';
 import { Poller } from './poller.ts';
+import { RevisionTimeline } from './revision-timeline.ts';
 import type { StreamSink, StreamSource } from './stream.ts';
 
 const POLL_MS = 2_000;
@@ -35,6 +37,8 @@ export class StorageInspector implements Disposable {
   readonly #probe: CompactionProbe;
   #monitorInterest: Disposable | null = null;
   #samples: Sample[] = [];
+  readonly #timeline = new RevisionTimeline();
+  readonly #observing: Disposable;
   #metrics: StorageMetrics | null = null;
   #metricsAtMs = Number.NEGATIVE_INFINITY;
   #keyCount: number | null = null;
@@ -54,6 +58,18 @@ export class StorageInspector implements Disposable {
     this.#probe = new CompactionProbe(options.etcd);
     const { clock } = options;
     this.#poller = new Poller({ read: () => this.#round(), intervalMs: POLL_MS, clock });
+    this.#observing = options.monitor.observe(({ atMs, revision }) => {
+      if (revision !== null) this.#timeline.record(atMs, revision);
+    });
+  }
+
+  get compactRevision(): number | null {
+    return this.#probe.compactRevision;
+  }
+
+  /** Oldest first. It grows while any view of the app looks at the cluster. */
+  timeline(): RevisionAt[] {
+    return this.#timeline.entries();
   }
 
   follow(sink: StreamSink<StorageView>): StreamSource {
@@ -114,6 +130,7 @@ export class StorageInspector implements Disposable {
   }
 
   dispose(): void {
+    this.#observing.dispose();
     this.#poller.dispose();
     this.#monitorInterest?.dispose();
   }

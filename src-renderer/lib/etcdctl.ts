@@ -153,6 +153,16 @@ export class Etcdctl {
     return this.#command(['defrag'], []);
   }
 
+  /** Of one endpoint: etcdctl takes no more for it. */
+  snapshotSave(file: string): string {
+    return this.#command(['snapshot', 'save'], [file]);
+  }
+
+  /** Sums of the members of these endpoints, up to a revision. */
+  endpointHashKv(revision: number): string {
+    return this.#command(['endpoint', 'hashkv', `--rev=${revision}`], []);
+  }
+
   alarmList(): string {
     return this.#command(['alarm', 'list'], []);
   }

@@ -1,9 +1,11 @@
+import type { RevisionAt } from '../../../src-main/contract/storage-tools.ts';
 import {
   type CompactChoice,
   type CompactPlan,
   parseCount,
   planCompaction,
 } from './compact-plan.ts';
+import { parseTime } from './compact-time.ts';
 
 export interface StoreRange {
   revision: number;
@@ -18,13 +20,22 @@ export class CompactForm {
   by = $state<CompactChoice['by']>('revision');
   revisionText = $state('');
   keepText = $state(String(DEFAULT_KEEP));
+  timeText = $state('10');
   physical = $state(false);
   running = $state(false);
   error = $state.raw<unknown>(null);
   readonly #range: () => StoreRange;
+  readonly #timeline: () => readonly RevisionAt[];
+  readonly #nowMs: () => number;
 
-  constructor(range: () => StoreRange) {
+  constructor(
+    range: () => StoreRange,
+    timeline: () => readonly RevisionAt[] = () => [],
+    nowMs: () => number = Date.now,
+  ) {
     this.#range = range;
+    this.#timeline = timeline;
+    this.#nowMs = nowMs;
     const { revision, compactRevision } = range();
     this.revisionText = String(revision);
     // The gentler choice comes first, where there is enough history for it.
@@ -63,6 +74,10 @@ export class CompactForm {
   }
 
   #choice(): CompactChoice {
+    if (this.by === 'time') {
+      const atMs = parseTime(this.timeText, this.#nowMs());
+      return { by: 'time', atMs, timeline: this.#timeline() };
+    }
     return this.by === 'revision'
       ? { by: 'revision', revision: parseCount(this.revisionText) }
       : { by: 'keep', count: parseCount(this.keepText) };

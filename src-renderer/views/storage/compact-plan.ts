@@ -1,10 +1,22 @@
+import type { RevisionAt } from '../../../src-main/contract/storage-tools.ts';
+import { revisionAt } from './compact-time.ts';
+
 /** How the target of a compaction is chosen. */
 export type CompactChoice =
   | { by: 'revision'; revision: number }
   /** Keep the newest `count` revisions readable, the current one included. */
-  | { by: 'keep'; count: number };
+  | { by: 'keep'; count: number }
+  /** Keep what could be read at that time; NaN for what is no time. */
+  | { by: 'time'; atMs: number; timeline: readonly RevisionAt[] };
 
-export type CompactProblem = 'notANumber' | 'alreadyCompacted' | 'inTheFuture' | 'nothingToKeep';
+export type CompactProblem =
+  | 'notANumber'
+  | 'alreadyCompacted'
+  | 'inTheFuture'
+  | 'nothingToKeep'
+  | 'notATime'
+  /** Nobody looked so early. */
+  | 'notRecorded';
 
 export type CompactPlan =
   | { ok: false; problem: CompactProblem }
@@ -28,6 +40,12 @@ export function planCompaction(
   revision: number,
   compactRevision: number | null,
 ): CompactPlan {
+  if (choice.by === 'time') {
+    if (Number.isNaN(choice.atMs)) return { ok: false, problem: 'notATime' };
+    const seen = revisionAt(choice.timeline, choice.atMs);
+    if (seen === null) return { ok: false, problem: 'notRecorded' };
+    return planCompaction({ by: 'revision', revision: seen.revision }, revision, compactRevision);
+  }
   const oldest = Math.max(1, compactRevision ?? 1);
   const wanted = choice.by === 'revision' ? choice.revision : choice.count;
   if (!Number.isSafeInteger(wanted)) return { ok: false, problem: 'notANumber' };

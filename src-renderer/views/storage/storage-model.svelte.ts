@@ -1,3 +1,4 @@
+import type { CompactionEffect, RevisionAt } from '../../../src-main/contract/storage-tools.ts';
 import type { StorageView } from '../../../src-main/contract/views.ts';
 import type { ContractClient, StreamHandle } from '../../api/client.ts';
 import { DefragRun } from './defrag-run.svelte.ts';
@@ -15,6 +16,7 @@ export class StorageModel {
   readAtMs = $state(0);
   /** Why there are no new readings. */
   problem = $state.raw<unknown>(null);
+  timeline = $state.raw<readonly RevisionAt[]>([]);
   facts = $state.raw<RecoveryFacts>(NOTHING_DONE);
   disarming = $state(false);
   disarmError = $state.raw<unknown>(null);
@@ -71,6 +73,22 @@ export class StorageModel {
       physical,
     });
     this.facts = { ...this.facts, compactedTo: revision };
+  }
+
+  /** What a compaction would remove, counted by the cluster. */
+  compactionEffect(revision: number, signal: AbortSignal): Promise<CompactionEffect> {
+    const input = { clusterId: this.#clusterId, revision };
+    return this.#client.call('storage.compactionEffect', input, { signal });
+  }
+
+  /** Which revision was current when; stays as it was where it cannot be read. */
+  async readTimeline(): Promise<void> {
+    try {
+      const input = { clusterId: this.#clusterId };
+      this.timeline = await this.#client.call('storage.timeline', input);
+    } catch {
+      // Compacting to a time then says that nothing is recorded.
+    }
   }
 
   /** Gets a run of all members ready; `start` it once its consequences were read. */

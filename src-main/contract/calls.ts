@@ -67,6 +67,8 @@ export const localClusterInput = z
     nodes: z.union([z.literal(1), z.literal(3), z.literal(5), z.literal(7)]),
     basePort: z.number().int().min(1024).max(65_000).optional(),
     quotaBytes: z.number().int().positive().optional(),
+    /** A snapshot on this machine that it begins with; an absolute path. */
+    restoreFrom: z.string().min(1).max(4_096).optional(),
     start: z.boolean().default(true),
   })
   .strict();

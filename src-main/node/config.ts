@@ -60,6 +60,8 @@ export interface NodeConfig {
   watchProgressIntervalMs: number;
   /** Clients may disturb this member's links and disk. */
   faultLab: boolean;
+  /** A snapshot that a first start begins with; whoever has data already ignores it. */
+  restoreFrom: string | undefined;
   logLevel: LogLevel;
   /** Files to log to besides, or instead of, stderr. */
   logOutputs: string[];
@@ -118,6 +120,7 @@ function checkConfig(settings: Settings): NodeConfig {
     corruptCheckIntervalMs: settings['experimental-corrupt-check-time'],
     watchProgressIntervalMs: watchInterval(settings),
     faultLab,
+    restoreFrom: restoreFile(settings),
     logLevel: logLevel(settings['log-level']),
     logOutputs: settings['log-outputs'],
   };
@@ -161,6 +164,17 @@ function checkLoopback(clientUrls: string[]): void {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Who joins gets the state of the cluster that is there. */
+function restoreFile(settings: Settings): string | undefined {
+  const file = settings['experimental-restore-from'];
+  if (file === undefined) return undefined;
+  if (settings['initial-cluster-state'] === 'new') return resolve(file);
+  throw new ConfigError(
+    '--experimental-restore-from is for members of a new cluster',
+    'Leave it out: who joins a cluster gets the state that is there.',
+  );
 }
 
 /** etcd's: 0 is the default, and less than a tenth of a second is a tenth of a second. */

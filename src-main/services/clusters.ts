@@ -19,6 +19,7 @@ import { Cluster, type Times } from './cluster.ts';
 import { failure } from './errors.ts';
 import { JsonFile } from './json-file.ts';
 import { Signal } from './signal.ts';
+import { checkSnapshotFile } from './snapshot-file.ts';
 
 const REMOTES_FILE = 'remotes.json';
 const RUNNING_FILE = 'running.json';
@@ -147,8 +148,11 @@ export class ClustersService {
 
   async createLocal(input: CallParsed<'clusters.createLocal'>): Promise<ClusterSummary> {
     const { registry, engine } = this.#options;
+    const { restoreFrom } = input;
+    if (restoreFrom !== undefined) await checkSnapshotFile(restoreFrom);
     const definition = await registry.create({
       name: input.name,
+      ...(restoreFrom === undefined ? {} : { restoreFrom }),
       nodes: input.nodes,
       ...(input.basePort === undefined ? {} : { basePort: input.basePort }),
       ...(input.quotaBytes === undefined ? {} : { quotaBytes: input.quotaBytes }),

@@ -78,6 +78,8 @@ export const clusterDefinitionSchema = z
       .strictObject({ mode: z.enum(['periodic', 'revision']), retention: z.string().min(1) })
       .nullable(),
     snapshotCount: z.number().int().positive(),
+    /** The snapshot that its nodes began with; they read it on their first start alone. */
+    restoreFrom: z.string().refine(isAbsolute, 'must be absolute').optional(),
     createdAt: z.iso.datetime(),
   })
   .superRefine((definition, context) => {
@@ -121,6 +123,8 @@ export interface NewCluster {
   quotaBytes?: number;
   autoCompaction?: ClusterDefinition['autoCompaction'];
   snapshotCount?: number;
+  /** Absolute; for the bundled engine alone. */
+  restoreFrom?: string;
 }
 
 /** Composes and checks a new definition; nothing is written. Throws DefinitionInvalid. */
@@ -142,6 +146,7 @@ export function composeDefinition(options: NewCluster): ClusterDefinition {
     quotaBytes: options.quotaBytes ?? DEFAULT_QUOTA_BYTES,
     autoCompaction: options.autoCompaction ?? null,
     snapshotCount: options.snapshotCount ?? DEFAULT_SNAPSHOT_COUNT,
+    ...(options.restoreFrom === undefined ? {} : { restoreFrom: options.restoreFrom }),
     createdAt: new Date().toISOString(),
   });
 }

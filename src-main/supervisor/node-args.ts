@@ -32,6 +32,9 @@ export function nodeArgs(
   if (cluster.engine.kind === 'binary') args.push(['--logger', 'zap']);
   // Its listeners are on 127.0.0.1 alone.
   else args.push(['--experimental-fault-lab']);
+  if (cluster.restoreFrom !== undefined && cluster.engine.kind === 'bundled') {
+    args.push(['--experimental-restore-from', cluster.restoreFrom]);
+  }
   args.push(['--log-outputs', paths.logFile]);
   return args.flat();
 }

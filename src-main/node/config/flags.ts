@@ -120,6 +120,11 @@ export const FLAGS = {
     false,
     "let clients cut links, slow down or break the disk of this member (ours, not etcd's); on 127.0.0.1 only",
   ),
+  'experimental-restore-from': optional(
+    '<file>',
+    text,
+    "a first start begins with this snapshot's keys and leases (ours, not etcd's)",
+  ),
   logger: flag('<kind>', choice('zap'), 'zap', 'zap: lines of JSON, the only kind there is'),
   'log-level': flag('<level>', choice(...LEVELS), 'info', `least level to log: ${LEVELS.join()}`),
   'log-outputs': flag('<list>', list, 'stderr', 'default, stderr, stdout or files'),

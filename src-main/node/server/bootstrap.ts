@@ -5,9 +5,11 @@ import type { Logger } from '../../base/logger.ts';
 import type { Member } from '../../proto/etcd/rpc.ts';
 import type { ConfState, HardState } from '../../proto/raftdeck/raft.ts';
 import { type BatchingStateMachine, createStateMachine } from '../apply/state-machine.ts';
+import { restoreState } from '../bolt/from-etcd.ts';
 import type { NodeConfig } from '../config.ts';
 import { clusterId, memberId } from '../membership/identity.ts';
 import type { RaftRestore } from '../raft/types.ts';
+import { META_APPLIED } from '../storage/schema/meta.ts';
 import type { StateStore } from '../storage/types.ts';
 import type { WalGroupState, WalMetadata, WriteAheadLog } from '../wal/types.ts';
 import { createWal, openWal, walExists } from '../wal/wal.ts';
@@ -51,6 +53,12 @@ export async function openNode(config: NodeConfig, io: NodeIo, logger: Logger): 
   // The store's lock comes first: a second process on the same folder must not even read the log.
   const store = await disk.openStore(stateDir);
   try {
+    // Before anything reads the state into memory. A start that was cut short later has it already.
+    const isEmpty = marker === undefined && store.get('meta', META_APPLIED) === undefined;
+    if (config.restoreFrom !== undefined && isEmpty) {
+      const restored = await restoreState(store, config.restoreFrom);
+      logger.info('restored from a snapshot', { file: config.restoreFrom, ...restored });
+    }
     const options = {
       maxTxnOps: config.maxTxnOps,
       quotaBytes: config.quotaBackendBytes,

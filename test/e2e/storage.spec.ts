@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { TestClient } from '../support/client.ts';
@@ -19,7 +19,7 @@ async function fill(endpoint: string): Promise<void> {
 }
 
 /** Everything the view measures, counts, compares and saves, on the cluster on show. */
-async function useTools(page: Page, name: string, members: number): Promise<void> {
+async function useTools(page: Page, name: string, members: number, dir: string): Promise<string> {
   await goTo(page, 'storage');
   await expect(page.getByTestId('storage-revision')).toContainText('61');
   await expect(page.getByTestId('storage-forecast')).toHaveAttribute('data-kind', /tooEarly|not/);
@@ -43,27 +43,23 @@ async function useTools(page: Page, name: string, members: number): Promise<void
   );
   await expect(page.getByTestId('hashes-row')).toHaveCount(members);
 
-  const dir = tempDir();
-  try {
-    const arrives = page.waitForEvent('download');
-    await page.getByTestId('snapshot-start').click();
-    const download = await arrives;
-    expect(download.suggestedFilename()).toMatch(/^[a-z]+-\d{4}-\d\d-\d\dT[\d-]+\.db$/);
-    const file = join(dir, 'saved.db');
-    await download.saveAs(file);
-    await expect(page.getByTestId('snapshot-done')).toBeVisible();
-    expect(readFileSync(file).length % 512).toBe(32);
-    if (onPath('etcdctl')) {
-      const { stdout, code } = etcdctl([], 'snapshot', 'status', file, '-w', 'json');
-      expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({ revision: 61 });
-    }
-  } finally {
-    removeDir(dir);
+  const arrives = page.waitForEvent('download');
+  await page.getByTestId('snapshot-start').click();
+  const download = await arrives;
+  expect(download.suggestedFilename()).toMatch(/^[a-z]+-\d{4}-\d\d-\d\dT[\d-]+\.db$/);
+  const file = join(dir, 'saved.db');
+  await download.saveAs(file);
+  await expect(page.getByTestId('snapshot-done')).toBeVisible();
+  expect(readFileSync(file).length % 512).toBe(32);
+  if (onPath('etcdctl')) {
+    const { stdout, code } = etcdctl([], 'snapshot', 'status', file, '-w', 'json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ revision: 61 });
   }
   await screenshots(page, `storage-tools-${name}`);
   await page.getByTestId('storage-hashes').scrollIntoViewIfNeeded();
   await screenshots(page, `storage-upkeep-${name}`);
+  return file;
 }
 
 /** What would go is counted before, and gone after. */
@@ -86,12 +82,44 @@ async function compactTo(page: Page, endpoint: string, name: string): Promise<vo
   }
 }
 
-test('a local cluster: space, comparison, snapshot, compaction to a time', async ({ page }) => {
+/** A damaged file is refused; a sound one becomes a cluster that has all of it. */
+async function restore(page: Page, name: string, file: string): Promise<void> {
+  const damaged = `${file}.damaged`;
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  writeFileSync(damaged, bytes);
+  await page.getByTestId('restore-open').click();
+  await page.getByTestId('restore-file').fill(damaged);
+  await page.getByRole('radio', { name: '1 node' }).click();
+  await page.getByTestId('restore-submit').click();
+  await expect(page.getByTestId('restore-error')).toContainText('checksum');
+  await screenshots(page, `storage-restore-${name}`);
+  await page.getByTestId('restore-file').fill(file);
+  await page.getByTestId('restore-submit').click();
+  await expect(page.getByTestId('restore-dialog')).toBeHidden();
+  await healthy(page);
+  await expect(page.getByTestId('storage-revision')).toContainText('61');
+  await expect(page.getByTestId('storage-view')).toContainText('40');
+  await goTo(page, 'keys');
+  await page.getByTestId('keys-search').fill('/config/deep/');
+  await expect(page.getByTestId('key-row').filter({ hasText: '/config/deep/9' })).toHaveCount(1);
+}
+
+let dir: string;
+test.beforeEach(() => {
+  dir = tempDir();
+});
+test.afterEach(() => removeDir(dir));
+
+test('a local cluster: space, comparison, snapshot, compaction to a time, restore', async ({
+  page,
+}) => {
   await healthy(page);
   const [endpoint] = (await endpoints(page)) as [string];
   await fill(endpoint);
-  await useTools(page, 'local', 3);
+  const file = await useTools(page, 'local', 3, dir);
   await compactTo(page, endpoint, 'local');
+  await restore(page, 'local', file);
 });
 
 test.describe('a remote etcd', () => {
@@ -102,14 +130,15 @@ test.describe('a remote etcd', () => {
   });
   test.afterAll(() => etcd.dispose());
 
-  test('space, comparison, snapshot, compaction to a time', async ({ page }) => {
+  test('space, comparison, snapshot, compaction to a time, restore', async ({ page }) => {
     await fill(etcd.endpoint);
     await page.getByTestId('add-cluster').click();
     await page.getByTestId('remote-name').fill('far');
     await page.getByTestId('remote-endpoints').fill(etcd.endpoint);
     await page.getByTestId('remote-connect').click();
     await healthy(page);
-    await useTools(page, 'far', 1);
+    const file = await useTools(page, 'far', 1, dir);
     await compactTo(page, etcd.endpoint, 'far');
+    await restore(page, 'far', file);
   });
 });

@@ -6,6 +6,7 @@ import { FakeClient } from '../../testing/fake-client.ts';
 import { CompactForm } from './compact-form.svelte.ts';
 import { parseTime, revisionAt } from './compact-time.ts';
 import { forecast } from './forecast.ts';
+import { RestoreForm } from './restore-form.svelte.ts';
 import { SnapshotRun } from './snapshot-run.svelte.ts';
 import { SpaceModel } from './space-model.svelte.ts';
 
@@ -186,5 +187,29 @@ describe('a snapshot', () => {
     expect(cancelled.stream.closed).toBe(true);
     expect(cancelled.run.state).toBe('idle');
     expect([...damaged.saved, ...cut.saved, ...cancelled.saved]).toEqual([]);
+  });
+});
+
+describe('restoring', () => {
+  test('wants a name and a whole path, and says why a file was refused', async () => {
+    const fake = new FakeClient();
+    const form = new RestoreForm(fake.client, 'dev');
+    expect(form).toMatchObject({ name: 'dev-restored', problem: 'restoreNoFile' });
+    form.file = 'saved.db';
+    expect(form.problem).toBe('restoreRelative');
+    expect(await form.submit()).toBeNull();
+    expect(fake.calls).toEqual([]);
+    form.file = '/tmp/saved.db ';
+    form.nodes = '1';
+    expect(form.problem).toBeNull();
+    const first = form.submit();
+    const made = fake.lastCall('clusters.createLocal');
+    expect(made.input).toEqual({ name: 'dev-restored', nodes: 1, restoreFrom: '/tmp/saved.db' });
+    const error = new ContractCallError('InvalidArgument', 'damaged');
+    made.reject(error);
+    expect(await first).toBeNull();
+    expect(form).toMatchObject({ running: false, error });
+    form.name = ' ';
+    expect(form.problem).toBe('restoreNoName');
   });
 });

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { bytes, hexId, inCluster, keyBytes, revision } from './fields.ts';
+import { KEY_LEVEL_INPUTS, type KeyLevelOutputs } from './keys-level.ts';
 import { NOTES_CALL_INPUTS, type NotesCallOutputs } from './notes.ts';
 import type { ScenarioInfo } from './scenarios.ts';
 import { type StorageToolOutputs, storageToolCalls } from './storage-tools.ts';
@@ -12,22 +14,14 @@ import type {
   Settings,
 } from './views.ts';
 
+export { clusterId, hexId, keyBytes, MAX_KEY_BYTES, revision } from './fields.ts';
+
 /** etcd's default request limit; a value larger than this is refused before it is sent. */
 export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
-export const MAX_KEY_BYTES = 64 * 1024;
 export const MAX_PAGE_ROWS = 5_000;
 /** Each version of a key costs a request to the cluster. */
 export const MAX_HISTORY_PAGE = 100;
 
-const bytes = (max: number) =>
-  // Not z.instanceof: its type would demand an ArrayBuffer behind the bytes, which a Buffer does not promise.
-  z
-    .custom<Uint8Array>((value) => value instanceof Uint8Array, 'bytes')
-    .refine((b) => b.length <= max, `more than ${max} bytes`);
-export const keyBytes = bytes(MAX_KEY_BYTES);
-export const revision = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
-export const hexId = z.string().regex(/^[0-9a-f]{1,16}$/, 'an id in hex, as etcdctl prints it');
-export const clusterId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const nodeName = z.string().min(1).max(128);
 const clusterName = z.string().trim().min(1).max(64);
 const endpoint = z
@@ -39,7 +33,6 @@ const endpoint = z
   );
 const endpoints = z.array(endpoint).min(1).max(32);
 const none = z.object({}).strict();
-const inCluster = <T extends z.ZodRawShape>(shape: T) => z.object({ clusterId, ...shape }).strict();
 
 const linkFault = z
   .object({
@@ -75,6 +68,7 @@ export const localClusterInput = z
 
 /** Every call: the input's schema and, as a type, its output. Nothing crosses that is not here. */
 export const CALL_INPUTS = {
+  ...KEY_LEVEL_INPUTS,
   'app.info': none,
   'settings.get': none,
   'settings.set': z
@@ -174,7 +168,7 @@ export const CALL_INPUTS = {
   ...NOTES_CALL_INPUTS,
 } as const;
 
-export interface CallOutputs extends NotesCallOutputs, StorageToolOutputs {
+export interface CallOutputs extends NotesCallOutputs, StorageToolOutputs, KeyLevelOutputs {
   'app.info': AppInfo;
   'settings.get': Settings;
   'settings.set': Settings;

@@ -117,7 +117,7 @@ export interface KeyRow {
 
 export interface KeyPage {
   rows: KeyRow[];
-  /** Keys that match, at `revision`. */
+  /** Keys that match at `revision`, from the first one of this page on. */
   count: number;
   /** Revision the page was read at: pass it on to page consistently. */
   revision: number;

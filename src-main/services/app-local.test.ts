@@ -119,7 +119,8 @@ describe.skipIf(!hasEtcd)('the app over a local cluster', () => {
         after: new Uint8Array(page.next),
         revision,
       });
-      expect(page).toMatchObject({ count: 30, revision });
+      // What is counted is what is left, without a request of its own.
+      expect(page).toMatchObject({ count: 30 - seen.length, revision });
       seen.push(...page.rows.map((row) => text(row.key)));
     }
     expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => name(i)));

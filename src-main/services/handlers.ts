@@ -5,6 +5,7 @@ import { followReads } from './consistency.ts';
 import type { CallHandlers, Handlers, StreamHandlers } from './dispatcher.ts';
 import { testEndpoints } from './endpoint-test.ts';
 import { keyDeletions, keyHistory } from './key-history.ts';
+import { keyLevel } from './key-level.ts';
 import { countKeys, deleteKeyRange, deleteKeys, getKey, listKeys, putKey } from './keys.ts';
 import { LogFollower, weighLogLines } from './logs.ts';
 import type { OwnNotes } from './notes-own.ts';
@@ -68,6 +69,7 @@ function callHandlers(services: Services): CallHandlers {
     'faults.heal': (input) => done(clusters.get(input.clusterId).raft.heal()),
 
     'keys.list': (input, context) => listKeys(etcd(input), input, context),
+    'keys.level': (input, context) => keyLevel(etcd(input), input, context),
     'keys.count': (input, context) => countKeys(etcd(input), input, context),
     'keys.get': (input, context) => getKey(etcd(input), input, context),
     // A write under way is not cancelled: nobody would know whether it happened.

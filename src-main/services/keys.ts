@@ -34,7 +34,7 @@ const MAX_TXN_BYTES = 1024 * 1024;
 const MAX_PUT_ATTEMPTS = 4;
 
 /** Where an empty prefix begins: the smallest key there is. */
-const FIRST_KEY = Buffer.from([0]);
+export const FIRST_KEY = Buffer.from([0]);
 
 export async function listKeys(
   etcd: EtcdConnection,
@@ -55,7 +55,8 @@ export async function listKeys(
     const page = await etcd.range({ key, rangeEnd, limit, revision, keysOnly: true }, options);
     // The rest of the listing is read at the revision of its first answer.
     if (revision === 0) revision = page.header?.revision ?? 0;
-    if (input.after === undefined) count ??= page.count;
+    // It comes with the answer; counting the whole prefix again would cost a request for each page.
+    count ??= page.count;
     more = page.more;
     const last = page.kvs.at(-1);
     if (last === undefined) break;
@@ -63,21 +64,12 @@ export async function listKeys(
     key = successor(last.key);
     chunkRows = rowsPerChunk(page.kvs);
   }
-  count ??= await countAt(etcd, { key: start, rangeEnd, revision }, options);
-  return { rows, count, revision, next: more ? (rows.at(-1)?.key ?? null) : null };
+  return { rows, count: count ?? 0, revision, next: more ? (rows.at(-1)?.key ?? null) : null };
 }
 
 function rowsPerChunk(kvs: readonly KeyValue[]): number {
   const bytes = kvs.reduce((sum, kv) => sum + kv.key.length + ROW_OVERHEAD_BYTES, 0);
   return Math.max(1, Math.floor((CHUNK_BYTES * kvs.length) / bytes));
-}
-
-async function countAt(
-  etcd: EtcdConnection,
-  range: { key: Buffer; rangeEnd: Buffer; revision: number },
-  options: CallOptions,
-): Promise<number> {
-  return (await etcd.range({ ...range, countOnly: true }, options)).count;
 }
 
 export async function countKeys(
@@ -230,7 +222,7 @@ export function toRange(input: { key: Uint8Array; rangeEnd?: Uint8Array | undefi
   return { key: input.key.length === 0 ? FIRST_KEY : Buffer.from(input.key), rangeEnd };
 }
 
-function toRow(kv: KeyValue, valueBytes: number | null): KeyRow {
+export function toRow(kv: KeyValue, valueBytes: number | null): KeyRow {
   return {
     key: kv.key,
     createRevision: kv.createRevision,

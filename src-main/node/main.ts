@@ -78,6 +78,7 @@ async function serve(config: NodeConfig, logger: Logger, clock: Clock): Promise<
   let listener: ClientListener | undefined;
   try {
     await node.start();
+    node.electAtOnce();
     listener = await listenForClients(node, config, logger, clock);
     logger.info('serving clients', { urls: config.listenClientUrls });
     const code = await Promise.race([failed, removed, stopSignal(logger)]);

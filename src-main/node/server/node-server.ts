@@ -23,6 +23,7 @@ import { AutoCompactor } from './auto-compaction.ts';
 import type { Opened } from './bootstrap.ts';
 import { ClientSnapshots } from './client-snapshots.ts';
 import { CorruptionChecker } from './corruption-check.ts';
+import { FirstElection } from './first-election.ts';
 import { RaftGroup } from './group.ts';
 import { Inspector } from './inspector.ts';
 import type { NodeIo } from './io.ts';
@@ -66,6 +67,7 @@ export class NodeServer implements Backend, InspectBackend {
   readonly #publisher: Publisher;
   readonly #transfer: LeadershipTransfer;
   readonly #corruption: CorruptionChecker;
+  readonly #firstElection: FirstElection;
   #leader = 0n;
   #leaderChanges = 0;
   #stopping = false;
@@ -164,6 +166,16 @@ export class NodeServer implements Backend, InspectBackend {
       linearizableRead: () => this.linearizableRead(),
       hashKv: (revision) => this.hashKv(revision),
     });
+    this.#firstElection = new FirstElection({
+      ...self,
+      ...config,
+      raft: () => raft.status(),
+      canAsk: (id) => transport.canAsk(id),
+      campaign: () => {
+        raft.campaign();
+        driver.wake();
+      },
+    });
     this.#autoCompactor = new AutoCompactor(
       config.autoCompaction,
       clock,
@@ -180,6 +192,11 @@ export class NodeServer implements Backend, InspectBackend {
     void this.#publisher.run();
     if (this.#deps.config.initialCorruptCheck) await this.#corruption.checkAtStart();
     this.#corruption.start();
+  }
+
+  /** For a cluster that starts for the first time: does not wait for an election timeout. Call after start(). */
+  electAtOnce(): void {
+    this.#firstElection.start();
   }
 
   get leaderChanges(): number {
@@ -314,6 +331,7 @@ export class NodeServer implements Backend, InspectBackend {
     this.#publisher.stop();
     this.#autoCompactor.stop();
     this.#corruption.stop();
+    this.#firstElection.stop();
     await this.#group.stop();
     await this.#peers.stop();
     await this.#deps.opened.store.close();

@@ -9,8 +9,11 @@ const BLOCK_KEYS = 256;
 const BLOCK_LIMIT = 2 * BLOCK_KEYS;
 /** With fewer keys than this in all, counts walk: it costs some milliseconds at most. */
 const INDEX_FROM_KEYS = 10_000;
-/** Keys read per turn of the event loop while the index is built. */
-const BUILD_KEYS_PER_SLICE = 2_000;
+/**
+ * Keys read per turn of the event loop while the index is built: some tenths of a millisecond. A start and every request
+ * take several turns, and wait for a slice in each.
+ */
+const BUILD_KEYS_PER_SLICE = 200;
 
 interface Block {
   /** Smallest key that belongs here; the first block's is empty. */

@@ -31,6 +31,12 @@ interface LmdbStats extends TreeStats {
   free: TreeStats;
 }
 
+/**
+ * Address space that is set aside for the file. The package grows a map by adding a larger one and keeps the smaller ones,
+ * and each of them counts the pages it has shown as memory of this process: together twice the file. A file that outgrows
+ * this, twice the largest quota that etcd advises, goes on growing so. Windows would make the file this large.
+ */
+const MAP_BYTES = 16 * 1024 ** 3;
 /** LMDB keeps two meta pages at the head of its file. */
 const META_PAGES = 2;
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
@@ -51,14 +57,14 @@ export class LmdbEnvironment {
 
   constructor(path: string) {
     this.path = path;
-    // Without overlappingSync a commit is plain LMDB: synced when its promise resolves. The map
-    // grows by itself.
+    // Without overlappingSync a commit is plain LMDB: synced when its promise resolves.
     this.#root = open<Buffer, Buffer>({
       path,
       ...BINARY,
       noSubdir: true,
       maxDbs: TABLES.length,
       overlappingSync: false,
+      ...(process.platform === 'win32' ? {} : { mapSize: MAP_BYTES }),
     });
     this.#tables = Object.fromEntries(
       TABLES.map((name) => [name, this.#root.openDB<Buffer, Buffer>({ name, ...BINARY })]),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bytes, hexId, inCluster, keyBytes, revision } from './fields.ts';
+import { bytes, clusterId, hexId, inCluster, keyBytes, revision } from './fields.ts';
 import { KEY_LEVEL_INPUTS, type KeyLevelOutputs } from './keys-level.ts';
 import { NOTES_CALL_INPUTS, type NotesCallOutputs } from './notes.ts';
 import type { ScenarioInfo } from './scenarios.ts';

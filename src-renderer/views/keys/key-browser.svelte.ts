@@ -100,6 +100,13 @@ export class KeyBrowser {
     void this.opened.open(row.key);
   }
 
+  /** Opens a key, unless another is asked for in the next moment. */
+  openSoon(key: Uint8Array): void {
+    this.#cancelOpen?.();
+    this.#wantsOpen = false;
+    this.#cancelOpen = this.#port.delay(() => this.openKey(key), OPEN_DELAY_MS);
+  }
+
   /** Opens a key that need not be listed, e.g. one just created. */
   openKey(key: Uint8Array): void {
     this.#cancelOpen?.();
@@ -153,14 +160,19 @@ export class KeyBrowser {
   /** Marks or unmarks a row; false if no more can be marked or the row is not loaded. */
   toggleMark(index: number): boolean {
     const row = this.pages.row(index);
-    if (row === undefined) return false;
+    if (row === undefined || !this.toggleRow(row)) return false;
+    this.#anchor = index;
+    return true;
+  }
+
+  /** Marks or unmarks a key, wherever it is listed; false if no more can be marked. */
+  toggleRow(row: KeyRow): boolean {
     const marked = new Map(this.marked);
     const name = this.#port.nameOf(row.key);
     if (!marked.delete(name)) {
       if (marked.size >= MAX_MARKED) return false;
       marked.set(name, row);
     }
-    this.#anchor = index;
     this.marked = marked;
     return true;
   }

@@ -17,6 +17,10 @@ test('asks the contract for exactly what is meant', () => {
   void port.listPage({ prefix: utf8('/'), limit: 5, after: utf8('/a'), revision: 9 }, signal);
   expect(last()?.input).toMatchObject({ after: utf8('/a'), revision: 9 });
 
+  void port.level({ prefix: utf8('a/'), separator: utf8('/'), limit: 9 }, signal);
+  expect(last()).toMatchObject({ name: 'keys.level', signal });
+  expect(last()?.input).toEqual({ clusterId, prefix: utf8('a/'), separator: utf8('/'), limit: 9 });
+
   // A new key must not be there; an edit must be at its revision; neither touches the lease.
   void port.create({ key: utf8('a'), value: utf8('v') });
   expect(last()?.input).toEqual({

@@ -3,9 +3,11 @@ import { prefixRangeEnd, toHex } from '../../lib/bytes.ts';
 import type { CreateKey } from './create-form.svelte.ts';
 import type { DeletePort } from './delete-plan.svelte.ts';
 import type { KeyBrowserPort } from './key-browser.svelte.ts';
+import type { FetchLevel } from './list/key-tree.svelte.ts';
 
 export interface KeysPort extends KeyBrowserPort, DeletePort {
   create: CreateKey;
+  level: FetchLevel;
 }
 
 /** The contract infers bytes over an ArrayBuffer of their own, which all bytes in a page are. */
@@ -28,6 +30,19 @@ export function keysPort(
           prefix: own(prefix),
           limit,
           ...(after === undefined ? {} : { after: own(after) }),
+          ...(revision === undefined ? {} : { revision }),
+        },
+        { signal },
+      ),
+    level: ({ prefix, separator, from, limit, revision }, signal) =>
+      client.call(
+        'keys.level',
+        {
+          clusterId,
+          prefix: own(prefix),
+          separator: own(separator),
+          limit,
+          ...(from === undefined ? {} : { from: own(from) }),
           ...(revision === undefined ? {} : { revision }),
         },
         { signal },

@@ -302,10 +302,36 @@ const typedOver = EditorView.domEventHandlers({
   beforeinput(event, view) {
     const { state } = view;
     const isTyped = event.inputType === 'insertText' && !event.isComposing && event.data !== null;
-    if (!isTyped || state.readOnly || state.selection.main.empty) return false;
+    if (!isTyped || state.readOnly) return false;
+    const { from, to } = selectedNow(view);
+    if (from === to) return false;
     event.preventDefault();
-    const change = state.replaceSelection(event.data ?? '');
-    view.dispatch(change, { userEvent: 'input.type', scrollIntoView: true });
+    const insert = state.toText(event.data ?? '');
+    view.dispatch({
+      changes: { from, to, insert },
+      selection: { anchor: from + insert.length },
+      userEvent: 'input.type',
+      scrollIntoView: true,
+    });
     return true;
   },
 });
+
+/**
+ * What typing takes the place of now. The editor hears of a selection that it has not made itself
+ * (an input method, a screen reader) only later, and may still have an older one.
+ */
+function selectedNow(view: EditorView): { from: number; to: number } {
+  const { contentDOM, root } = view;
+  // Only Chromium's shadow roots have a selection of their own; elsewhere the document's tells it.
+  const { getSelection } = root as { getSelection?: () => Selection | null };
+  const selection = getSelection?.call(root) ?? document.getSelection();
+  const { anchorNode, anchorOffset = 0, focusNode, focusOffset = 0 } = selection ?? {};
+  if (!anchorNode || !focusNode) return view.state.selection.main;
+  if (!contentDOM.contains(anchorNode) || !contentDOM.contains(focusNode)) {
+    return view.state.selection.main;
+  }
+  const anchor = view.posAtDOM(anchorNode, anchorOffset);
+  const head = view.posAtDOM(focusNode, focusOffset);
+  return { from: Math.min(anchor, head), to: Math.max(anchor, head) };
+}

@@ -126,6 +126,16 @@ export class Members {
     const members = await Members.prepare(options);
     members.startAll();
     await members.leader();
+    // A majority elects before the last one serves; a channel that was refused waits before it tries again.
+    const answers = (i: number) =>
+      members
+        .client(i)
+        .status()
+        .then(
+          () => true,
+          () => undefined,
+        );
+    await Promise.all(members.nodes.map((_, i) => until(`member ${i} answers`, () => answers(i))));
     return members;
   }
 

@@ -69,6 +69,23 @@ export class LmdbEnvironment {
     this.#tables = Object.fromEntries(
       TABLES.map((name) => [name, this.#root.openDB<Buffer, Buffer>({ name, ...BINARY })]),
     ) as Record<TableName, BinaryDatabase>;
+    if ((this.#root.getStats() as LmdbStats).free.treeLeafPageCount === 0) this.#freeAPage();
+  }
+
+  /**
+   * The package's LMDB loses its place in an empty list of free pages and ends the process, or reads beyond the list, when
+   * the first transaction on such a file frees two large values: a compacted copy is one. A row that is written again
+   * frees its old page.
+   */
+  #freeAPage(): void {
+    for (const table of Object.values(this.#tables)) {
+      const [first] = table.getRange({ limit: 1 });
+      if (first === undefined) continue;
+      // The bytes lie in a page that is about to be replaced.
+      const [key, value] = [Buffer.from(first.key), Buffer.from(first.value)];
+      this.#root.transactionSync(() => table.putSync(key, value));
+      return;
+    }
   }
 
   /** At head, or in the view of a read transaction. */

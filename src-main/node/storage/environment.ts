@@ -37,6 +37,10 @@ interface LmdbStats extends TreeStats {
  * this, twice the largest quota that etcd advises, goes on growing so. Windows would make the file this large.
  */
 const MAP_BYTES = 16 * 1024 ** 3;
+/** A row within its leaf page. */
+const SHORT_ROW_BYTES = 1_000;
+/** Rows of a table that are looked at for a short one. */
+const PREPARE_ROWS = 1_000;
 /** LMDB keeps two meta pages at the head of its file. */
 const META_PAGES = 2;
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
@@ -69,22 +73,25 @@ export class LmdbEnvironment {
     this.#tables = Object.fromEntries(
       TABLES.map((name) => [name, this.#root.openDB<Buffer, Buffer>({ name, ...BINARY })]),
     ) as Record<TableName, BinaryDatabase>;
-    if ((this.#root.getStats() as LmdbStats).free.treeLeafPageCount === 0) this.#freeAPage();
   }
 
   /**
-   * The package's LMDB loses its place in an empty list of free pages and ends the process, or reads beyond the list, when
-   * the first transaction on such a file frees two large values: a compacted copy is one. A row that is written again
-   * frees its old page.
+   * To be awaited before the first write. The package's LMDB loses its place in an empty list of free pages and ends the
+   * process, or reads beyond the list, when the first transaction on such a file frees two large values: a compacted copy
+   * is one. A short row that is written again frees its old page.
    */
-  #freeAPage(): void {
-    for (const table of Object.values(this.#tables)) {
-      const [first] = table.getRange({ limit: 1 });
-      if (first === undefined) continue;
-      // The bytes lie in a page that is about to be replaced.
-      const [key, value] = [Buffer.from(first.key), Buffer.from(first.value)];
-      this.#root.transactionSync(() => table.putSync(key, value));
-      return;
+  async prepare(): Promise<void> {
+    if ((this.#root.getStats() as LmdbStats).free.treeLeafPageCount > 0) return;
+    const { meta, ...others } = this.#tables;
+    for (const table of [meta, ...Object.values(others)]) {
+      for (const { key, value } of table.getRange({ limit: PREPARE_ROWS })) {
+        if (value.length > SHORT_ROW_BYTES) continue;
+        // The bytes lie in a page that is about to be replaced.
+        const [ownKey, ownValue] = [Buffer.from(key), Buffer.from(value)];
+        await this.#root.batch(() => void table.put(ownKey, ownValue));
+        this.#root.resetReadTxn();
+        return;
+      }
     }
   }
 

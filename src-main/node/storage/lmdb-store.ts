@@ -100,6 +100,8 @@ export class LmdbStateStore implements StateStore {
         await syncFolder(dir);
         await writeGeneration(dir, generation);
       }
+      // What fails here fails at the first flush, too, which says what is wrong.
+      await environment.prepare().catch(() => {});
       return new LmdbStateStore(dir, lock, environment, generation, options);
     } catch (error) {
       lock.release();
@@ -247,14 +249,16 @@ export class LmdbStateStore implements StateStore {
   async #defragment(): Promise<void> {
     const generation = this.#generation + 1;
     const path = stateFile(this.#dir, generation);
-    let environment: LmdbEnvironment;
+    let environment: LmdbEnvironment | undefined;
     try {
       await removeFile(path);
       await this.#environment.compactTo(path);
       await syncFolder(this.#dir);
       checkStateFile(path);
       environment = openEnvironment(path);
+      await environment.prepare();
     } catch (error) {
+      await environment?.close();
       await removeFile(path);
       throw storageError('DefragmentFailed', `defragmentation failed: ${errorMessage(error)}`, {
         hint: 'The state is as it was. Compacting needs as much free disk space as is in use.',
